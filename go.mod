@@ -1,0 +1,3 @@
+module github.com/gantry-engine/gantry
+
+go 1.26
