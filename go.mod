@@ -1,3 +1,5 @@
 module github.com/gantry-engine/gantry
 
-go 1.26
+go 1.26.0
+
+require code.dny.dev/ssrf v0.3.0
