@@ -106,12 +106,15 @@ func (h *handlers) firstExport(job engine.Job) (string, error) {
 
 func (h *handlers) listJobs(c *api.Call) error {
 	q := ask(c)
-	found, err := h.engine.Jobs(c.Request.Context(), engine.JobQuery{
-		User: c.Key.User, Status: engine.Status(q.filter("status")), Tag: q.filter("tag"),
-		WithTasks: q.includes("tasks"), Page: q.page(),
-	})
-	if err != nil {
-		return err
+	var found []engine.Job
+	if status, known := q.status(); known {
+		var err error
+		found, err = h.engine.Jobs(c.Request.Context(), engine.JobQuery{
+			User: c.Key.User, Status: status, Tag: q.filter("tag"), WithTasks: q.includes("tasks"), Page: q.page(),
+		})
+		if err != nil {
+			return err
+		}
 	}
 	shown, more := cut(q, found)
 	jobs := make([]Job, len(shown))

@@ -67,6 +67,15 @@ func ask(c *api.Call) question {
 
 func (q question) filter(name string) string { return q.values.Get("filter[" + name + "]") }
 
+// status returns the status that is filtered by, empty for none, and whether there is such a status.
+func (q question) status() (status engine.Status, known bool) {
+	switch status = engine.Status(q.filter("status")); status {
+	case "", engine.StatusWaiting, engine.StatusProcessing, engine.StatusFinished, engine.StatusFailed:
+		return status, true
+	}
+	return status, false
+}
+
 func (q question) includes(name string) bool { return slices.Contains(q.include, name) }
 
 func (q question) is(name string) bool {

@@ -64,15 +64,9 @@ func (h *handlers) showTask(c *api.Call) error {
 
 func (h *handlers) listTasks(c *api.Call) error {
 	q := ask(c)
-	query := engine.TaskQuery{User: c.Key.User, Status: engine.Status(q.filter("status")),
-		Operation: q.filter("operation"), Page: q.page()}
-	if op, ok := h.engine.Catalog.Find(query.Operation); ok {
-		query.Operation = op.Name
-	}
-	job, valid := engine.ParseID(q.filter("job_id"))
-	query.Job = job
+	query, possible := h.taskQuery(c.Key.User, q)
 	var found []engine.Task
-	if valid || q.filter("job_id") == "" { // no task is in a job without an id
+	if possible {
 		var err error
 		if found, err = h.engine.Tasks(c.Request.Context(), query); err != nil {
 			return err
@@ -84,6 +78,17 @@ func (h *handlers) listTasks(c *api.Call) error {
 		return err
 	}
 	return c.Reply(http.StatusOK, enlist(q, h.base+"/tasks", tasks, more))
+}
+
+// taskQuery says what is asked for, and whether any task can be like that.
+func (h *handlers) taskQuery(user engine.UserID, q question) (query engine.TaskQuery, possible bool) {
+	status, known := q.status()
+	job, valid := engine.ParseID(q.filter("job_id"))
+	query = engine.TaskQuery{User: user, Job: job, Status: status, Operation: q.filter("operation"), Page: q.page()}
+	if op, ok := h.engine.Catalog.Find(query.Operation); ok {
+		query.Operation = op.Name
+	}
+	return query, known && (valid || q.filter("job_id") == "")
 }
 
 func (h *handlers) cancelTask(c *api.Call) error {
