@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
+)
+
+// ErrNotJSON is the cause of an Invalid error about a body that is no JSON of the wanted shape at all.
+var ErrNotJSON = errors.New("not the expected JSON")
+
+// refusal is an answer for which the engine has no word.
+type refusal struct {
+	status        int
+	code, message string
+}
+
+func (r refusal) Error() string { return r.message }
+
+// Failure is an error as HTTP shows it.
+type Failure struct {
+	Status     int
+	Code       string
+	Message    string
+	Problems   []param.Problem
+	RetryAfter time.Duration // of 429 and 503, at least a second
+}
+
+// failures is the one table from the engine's codes to HTTP. Where the wire has another code than a task shows, it is here.
+var failures = map[engine.Code]struct {
+	status int
+	code   string
+}{
+	engine.Invalid:         {status: http.StatusUnprocessableEntity},
+	engine.Unsupported:     {status: http.StatusUnprocessableEntity},
+	engine.NoFiles:         {status: http.StatusUnprocessableEntity},
+	engine.InvalidFilename: {status: http.StatusUnprocessableEntity},
+	engine.Unauthorized:    {status: http.StatusUnauthorized, code: "UNAUTHENTICATED"},
+	engine.Denied:          {status: http.StatusForbidden},
+	engine.NotFound:        {status: http.StatusNotFound},
+	engine.Conflict:        {status: http.StatusConflict},
+	engine.TooLarge:        {status: http.StatusRequestEntityTooLarge},
+	engine.Canceled:        {status: http.StatusConflict},
+	engine.InputFailed:     {status: http.StatusConflict},
+	engine.UploadExpired:   {status: http.StatusConflict},
+	engine.RateLimited:     {status: http.StatusTooManyRequests, code: "TOO_MANY_REQUESTS"},
+	engine.Unavailable:     {status: http.StatusServiceUnavailable},
+	engine.Timeout:         {status: http.StatusGatewayTimeout},
+	engine.Internal:        {status: http.StatusInternalServerError},
+	engine.WorkerLost:      {status: http.StatusInternalServerError},
+}
+
+// FailureOf returns how HTTP shows err. A cancelled context is the server's shutdown: a client that went away reads nothing.
+func FailureOf(err error) Failure {
+	var own refusal
+	if errors.As(err, &own) {
+		return Failure{Status: own.status, Code: own.code, Message: own.message}
+	}
+	if errors.Is(err, context.Canceled) {
+		err = engine.ErrShuttingDown
+	}
+	code := engine.CodeOf(err)
+	entry, known := failures[code]
+	if !known {
+		code, entry = engine.Internal, failures[engine.Internal]
+	}
+	f := Failure{Status: entry.status, Code: entry.code, Message: engine.MessageOf(err)}
+	if f.Code == "" {
+		f.Code = string(code)
+	}
+	return f.refine(err)
+}
+
+// refine adds what the table does not say.
+func (f Failure) refine(err error) Failure {
+	var e *engine.Error
+	if errors.As(err, &e) {
+		f.Problems, f.RetryAfter = e.Problems, e.RetryAfter
+	}
+	if errors.Is(err, ErrNotJSON) {
+		f.Status = http.StatusBadRequest
+	}
+	switch f.Status {
+	case http.StatusUnauthorized:
+		f.Message = "Unauthenticated."
+	case http.StatusInternalServerError:
+		f.Message = engine.MessageOf(nil)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		f.RetryAfter = max(f.RetryAfter, time.Second)
+		return f
+	}
+	f.RetryAfter = 0
+	return f
+}
+
+// MarshalJSON is the body of the failure in the CloudConvert API.
+func (f Failure) MarshalJSON() ([]byte, error) {
+	body := Object{{"message", f.Message}, {"code", f.Code}}
+	if len(f.Problems) > 0 {
+		body = append(body, Member{"errors", byField(f.Problems)})
+	}
+	return body.MarshalJSON()
+}
+
+// byField lists the complaints under their fields, in the order of the first complaint about each.
+func byField(problems []param.Problem) Object {
+	var fields Object
+	at := map[string]int{}
+	for _, p := range problems {
+		i, seen := at[p.Field]
+		if !seen {
+			i, at[p.Field] = len(fields), len(fields)
+			fields = append(fields, Member{p.Field, []string{}})
+		}
+		fields[i].Value = append(fields[i].Value.([]string), p.Message)
+	}
+	return fields
+}
+
+// refuse answers with an error. What nobody foresaw is logged whole and shown as internal.
+func (s *server) refuse(c *Call, err error) {
+	f := FailureOf(err)
+	if f.Status == http.StatusInternalServerError {
+		s.Log.Error("request failed unexpectedly", "method", c.Request.Method, "path", c.Request.URL.Path, "error", err)
+	}
+	if f.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	if f.Status == http.StatusUnauthorized {
+		c.Header("WWW-Authenticate", "Bearer")
+	}
+	_ = c.Reply(f.Status, f) // strings alone: it cannot fail
+}

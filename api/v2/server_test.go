@@ -1,0 +1,253 @@
+package v2_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gantry-engine/gantry/api"
+	v2 "github.com/gantry-engine/gantry/api/v2"
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/engine/param"
+)
+
+const publicURL = "https://api.example.org"
+
+// client calls a server as a user.
+type client struct {
+	*enginetest.Server
+	url, token string
+	release    func() // lets the tasks of the operation hold end
+}
+
+// start returns a client of a running server with a few small operations.
+func start(t *testing.T) *client {
+	t.Helper()
+	held := make(chan struct{})
+	s := enginetest.Start(t, operations(held)...)
+	released := false
+	release := func() {
+		if !released {
+			close(held)
+		}
+		released = true
+	}
+	t.Cleanup(release)
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	log := slog.New(slog.DiscardHandler)
+	routes := v2.Routes(v2.Config{Engine: s.Engine, Links: links{}, PublicURL: publicURL})
+	handler := api.New(api.Config{Engine: s.Engine, Routes: routes, PublicURL: publicURL, Log: log})
+	server := httptest.NewUnstartedServer(handler)
+	server.Config = api.Server(ctx, handler, log)
+	server.Start()
+	t.Cleanup(server.Close)
+	c := &client{Server: s, url: server.URL, release: release}
+	c.token = c.key(t, "tester", engine.Scopes()...)
+	return c
+}
+
+// key makes a key of the user with the scopes.
+func (c *client) key(t *testing.T, user string, scopes ...string) string {
+	t.Helper()
+	token := engine.NewToken()
+	if _, err := c.CreateKey(t.Context(), user, token, scopes, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// call sends a request. Headers are pairs of name and value; Host is one of them.
+func (c *client) call(t *testing.T, method, path, body string, headers ...string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	r.Host = r.Header.Get("Host")
+	noRedirect := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := noRedirect.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(text)}
+}
+
+// get calls and decodes a success.
+func (c *client) get(t *testing.T, method, path, body string, headers ...string) envelope {
+	t.Helper()
+	a := c.call(t, method, path, body, headers...)
+	if a.status >= 300 {
+		t.Fatalf("%s %s: got %d %s", method, path, a.status, a.body)
+	}
+	return decode(t, a.body)
+}
+
+// envelope is what tests look at in an answer.
+type envelope struct {
+	Data  thing
+	List  []thing
+	Links map[string]*string
+	Meta  map[string]any
+}
+
+// thing is a job or task of which nothing is known before.
+type thing map[string]any
+
+func (t thing) text(name string) string {
+	s, _ := t[name].(string)
+	return s
+}
+
+// task returns the i-th task of a job.
+func (t thing) task(i int) thing {
+	tasks, _ := t["tasks"].([]any)
+	if i >= len(tasks) {
+		return nil
+	}
+	task, _ := tasks[i].(map[string]any)
+	return task
+}
+
+func decode(t *testing.T, body string) envelope {
+	t.Helper()
+	var raw struct {
+		Data  json.RawMessage
+		Links map[string]*string
+		Meta  map[string]any
+	}
+	if err := json.Unmarshal([]byte(body), &raw); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	e := envelope{Links: raw.Links, Meta: raw.Meta}
+	var err error
+	if strings.HasPrefix(string(raw.Data), "[") {
+		err = json.Unmarshal(raw.Data, &e.List)
+	} else {
+		err = json.Unmarshal(raw.Data, &e.Data)
+	}
+	if err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return e
+}
+
+// links renders links that a test can read.
+type links struct{}
+
+func (links) Download(task engine.ID, name string, until time.Time) string {
+	return "https://files.example.org/" + string(task) + "/" + name + "?a=1&b=2"
+}
+
+func (links) Form(task engine.ID, until time.Time) (string, []v2.Pair) {
+	return "https://files.example.org/upload/" + string(task), []v2.Pair{{Name: "z", Value: "1"}, {Name: "a", Value: "2"}}
+}
+
+type nothing struct{}
+
+type rawParams struct {
+	File     string `json:"file" rule:"role=content" doc:"The text."`
+	Filename string `json:"filename" rule:"required" doc:"The file's name."`
+}
+
+type convertParams struct {
+	OutputFormat string   `json:"output_format" rule:"required,oneof=pdf|txt" doc:"What to make."`
+	Image        string   `json:"image" rule:"role=task" doc:"Another task."`
+	Width        int      `json:"width" rule:"min=1" doc:"Pixels."`
+	Pages        []string `json:"pages" doc:"Pages."`
+}
+
+type azureParams struct {
+	Container string       `json:"container" rule:"required"`
+	Key       param.Secret `json:"storage_access_key" rule:"required,role=credential"`
+}
+
+// pass hands its input on, changed by change.
+func pass[P any](change func(*engine.Result)) engine.Handler[P] {
+	return engine.HandlerFunc[P](func(ctx context.Context, run *engine.Run, _ P) (engine.Result, error) {
+		files, err := run.Files(ctx)
+		result := engine.Result{Files: files}
+		change(&result)
+		return result, err
+	})
+}
+
+// operations are the smallest that show every side of the API. The tasks of hold end when held is closed.
+func operations(held <-chan struct{}) []engine.Operation {
+	keep := func(*engine.Result) {}
+	raw := engine.Define("import/raw", "Takes text.", engine.LaneNet, rawParams{}, pass[rawParams](keep))
+	raw.Source = true
+	raw.Content = func(params any) (string, io.Reader, error) {
+		p := params.(rawParams)
+		return p.Filename, strings.NewReader(p.File), nil
+	}
+	upload := engine.Define("import/upload", "Waits for a file.", engine.LaneNet, nothing{}, pass[nothing](keep))
+	upload.Source, upload.Outside = true, true
+	convert := engine.Define("convert", "Converts.", engine.LaneCPU, convertParams{Pages: []string{"1", "2"}},
+		pass[convertParams](func(r *engine.Result) { r.Engine, r.Version, r.Message = "copier", "1.0", "Copied." }))
+	convert.Rows = func() []engine.Row {
+		return []engine.Row{
+			{InputFormat: "txt", OutputFormat: "pdf", Engine: "copier", EngineVersion: "1.0"},
+			{InputFormat: "txt", OutputFormat: "pdf", Engine: "other", EngineVersion: "2.0", Alternative: true},
+			{InputFormat: "pdf", OutputFormat: "txt", Engine: "copier", EngineVersion: "1.0"},
+		}
+	}
+	metadata := engine.Define("metadata", "Reads.", engine.LaneCPU, nothing{}, pass[nothing](func(r *engine.Result) {
+		*r = engine.Result{Metadata: map[string]string{"PageCount": "3"}}
+	}))
+	export := engine.Define("export/url", "Makes links.", engine.LaneNet, nothing{}, pass[nothing](func(r *engine.Result) {
+		for i := range r.Files {
+			r.Files[i].Link = true
+		}
+	}))
+	azure := engine.Define("export/azure/blob", "Sends away.", engine.LaneNet, azureParams{}, pass[azureParams](func(r *engine.Result) {
+		for i, f := range r.Files {
+			r.Files[i] = engine.File{Name: f.Name, Facts: map[string]string{"container": "c", "filename": "no"}}
+		}
+	}))
+	azure.Aliases = []string{"export/azure-blob"}
+	fail := engine.Define("fail", "Fails.", engine.LaneCPU, nothing{}, engine.HandlerFunc[nothing](
+		func(context.Context, *engine.Run, nothing) (engine.Result, error) {
+			return engine.Result{}, engine.Errorf(engine.Unsupported, "It cannot be done.")
+		}))
+	fail.Source = true
+	hold := engine.Define("hold", "Waits.", engine.LaneCPU, nothing{}, engine.HandlerFunc[nothing](
+		func(ctx context.Context, _ *engine.Run, _ nothing) (engine.Result, error) {
+			select {
+			case <-held:
+				return engine.Result{}, nil
+			case <-ctx.Done():
+				return engine.Result{}, context.Cause(ctx)
+			}
+		}))
+	hold.Source = true
+	return []engine.Operation{raw, upload, convert, metadata, export, azure, fail, hold}
+}
+
+// chain is a job that brings a file in, converts it and shows a link to it.
+const chain = `{"tag":"t1","tasks":{"in":{"operation":"import/raw","file":"hello","filename":"a b.txt"},` +
+	`"work":{"operation":"convert","input":"in","output_format":"pdf","width":"800"},` +
+	`"out":{"operation":"export/url","input":["work"]}}}`
