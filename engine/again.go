@@ -21,7 +21,7 @@ func (e *Engine) again(ctx context.Context, old Task) (Task, error) {
 	}
 	raw, err := e.Sealer.Unseal(sealed, string(old.ID))
 	if err != nil {
-		return Task{}, Wrap(err, Invalid, "The task's parameters cannot be read: the server's key file is not the one that sealed them. Submit the task again.")
+		return Task{}, lostKey(err)
 	}
 	inputs, needs, err := e.oldInputs(ctx, old.ID)
 	if err != nil {

@@ -83,7 +83,7 @@ type Bus interface {
 	// Subscribe returns a channel that gets a value soon after a hint about the job; hints may be merged. The function ends it.
 	Subscribe(job ID) (<-chan struct{}, func())
 
-	// Canceled returns a channel with the tasks that were cancelled or deleted while they may have been running. There is
-	// one listener, the worker; it must keep receiving.
-	Canceled() <-chan ID
+	// Canceled sets what is called with each task that was cancelled or deleted while it may have been running. It must not
+	// block. Only the last one set is called.
+	Canceled(func(task ID))
 }

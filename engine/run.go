@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Run is one attempt of a task as its handler sees it. It is valid until the handler returns; its methods may be called
@@ -22,6 +23,9 @@ type Run struct {
 	reader Reader
 	graph  Graph
 	limits Limits
+
+	mu      sync.Mutex
+	created []BlobID
 }
 
 // Inputs returns what the task reads: each of its inputs in order with its files, then what arrived for it from outside.
@@ -79,12 +83,22 @@ func (r *Run) Path(ctx context.Context, f File, ext string) (path string, err er
 
 // Create stores what r delivers as a file of the given name, which is cleaned. It is bounded by Limits.Transfer.
 func (r *Run) Create(ctx context.Context, name string, src io.Reader) (File, error) {
-	return r.files.Create(ctx, CleanName(name), &boundedReader{src: src, left: r.limits.Transfer})
+	return r.note(r.files.Create(ctx, CleanName(name), &boundedReader{src: src, left: r.limits.Transfer}))
 }
 
 // Adopt stores a file of Dir under the given name, which is cleaned; the path is gone afterwards.
 func (r *Run) Adopt(ctx context.Context, name, path string) (File, error) {
-	return r.files.Adopt(ctx, CleanName(name), path)
+	return r.note(r.files.Adopt(ctx, CleanName(name), path))
+}
+
+// note remembers the blobs of this attempt, which the settlement names.
+func (r *Run) note(f File, err error) (File, error) {
+	if err == nil {
+		r.mu.Lock()
+		r.created = append(r.created, f.Blob)
+		r.mu.Unlock()
+	}
+	return f, err
 }
 
 // Progress reports how far the work is, from 0 to 100, with an optional remark. It never blocks.

@@ -22,7 +22,8 @@ type Graph interface {
 	// another digest is a Conflict.
 	Submit(ctx context.Context, job NewJob) (ID, error)
 
-	// Settle ends the attempt, tells the dependants, and makes ready what waited for it. ErrStale if it is not current.
+	// Settle ends the attempt, tells the dependants, and makes ready what waited for it. ErrStale if it is not current. A
+	// result that refers to a blob which no longer lives ends the attempt InputFailed.
 	Settle(ctx context.Context, end Settlement) error
 
 	// Postpone gives the attempt back, to be claimed again from the given time on. ErrStale if it is not current.
@@ -74,9 +75,10 @@ type NewTask struct {
 
 // Settlement is how an attempt ended.
 type Settlement struct {
-	Ref    Ref
-	Err    *Error // nil if it finished
-	Result Result // of an attempt that failed half-way: the files that arrived
+	Ref     Ref
+	Err     *Error   // nil if it finished
+	Result  Result   // of an attempt that failed half-way: the files that arrived
+	Created []BlobID // made by this attempt; files of the result refer to these or to blobs that live already
 }
 
 // Postponement gives an attempt back.

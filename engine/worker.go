@@ -28,33 +28,22 @@ func newWorker(e *Engine) *worker {
 
 // work runs the engine's share of the graph until ctx ends, then drains: what runs may end for e.Drain, is then handed back.
 func (w *worker) work(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle) }()
-	for {
+	w.engine.Bus.Canceled(w.cancel)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
 		select {
-		case err := <-done:
-			return err
-		case task := <-w.engine.Bus.Canceled():
-			w.cancel(task)
+		case <-done:
+			return
 		case <-ctx.Done():
-			return w.drain(done)
 		}
-	}
-}
-
-func (w *worker) drain(done <-chan error) error {
-	patience := time.NewTimer(w.engine.Drain)
-	defer patience.Stop()
-	for {
 		select {
-		case err := <-done:
-			return err
-		case task := <-w.engine.Bus.Canceled():
-			w.cancel(task)
-		case <-patience.C:
+		case <-done:
+		case <-time.After(w.engine.Drain):
 			w.stop(ErrShuttingDown)
 		}
-	}
+	}()
+	return w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
 }
 
 func (w *worker) cancel(task ID) {
@@ -78,42 +67,68 @@ func (w *worker) handle(_ context.Context, c Claim) {
 		delete(w.running, c.Task)
 		w.mu.Unlock()
 	}()
-	result, err := w.attempt(ctx, c)
-	w.end(ctx, c, result, err)
+	w.end(ctx, c, w.attempt(ctx, c))
+}
+
+// outcome is what an attempt came to.
+type outcome struct {
+	result  Result
+	created []BlobID
+	err     error
 }
 
 // attempt prepares a run, calls the handler and cleans up.
-func (w *worker) attempt(ctx context.Context, c Claim) (Result, error) {
-	op, ok := w.engine.Catalog.Find(c.Operation)
-	if !ok {
-		return Result{}, Errorf(Invalid, "This server cannot run the operation %q any more.", c.Operation)
-	}
-	raw, err := w.engine.Sealer.Unseal(c.Payload, string(c.Task))
+func (w *worker) attempt(ctx context.Context, c Claim) outcome {
+	op, params, err := w.decode(c)
 	if err != nil {
-		return Result{}, Wrap(err, Invalid, "The task's parameters cannot be read: the server's key file is not the one that sealed them. Submit the job again.")
+		return outcome{err: err}
 	}
-	params, problems := op.Params.Decode(raw)
-	if len(problems) > 0 {
-		return Result{}, InvalidParams(problems)
-	}
-	settings, _ := commonSpec.Decode(raw)
-	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(settings), ErrTimedOut)
+	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
 	dir, err := os.MkdirTemp(w.engine.WorkDir, "task-")
 	if err != nil {
-		return Result{}, Wrap(err, Unavailable, "The server cannot make a work folder.")
+		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
 	}
 	defer os.RemoveAll(dir)
-	result, err := call(ctx, op, w.newRun(c, dir), params)
+	run := w.newRun(c, dir)
+	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
 	}
-	return result, err
+	return outcome{result: result, created: run.created, err: err}
 }
 
-func (w *worker) budget(settings any) time.Duration {
+// decoded are a task's parameters: those of its operation and those that all have.
+type decoded struct {
+	own    any
+	common common
+}
+
+func (w *worker) decode(c Claim) (Operation, decoded, error) {
+	op, ok := w.engine.Catalog.Find(c.Operation)
+	if !ok {
+		return op, decoded{}, Errorf(Invalid, "This server cannot run the operation %q any more.", c.Operation)
+	}
+	raw, err := w.engine.Sealer.Unseal(c.Payload, string(c.Task))
+	if err != nil {
+		return op, decoded{}, lostKey(err)
+	}
+	params, problems := op.Params.Decode(raw)
+	settings, _ := commonSpec.Decode(raw)
+	if len(problems) > 0 {
+		return op, decoded{}, InvalidParams(problems)
+	}
+	return op, decoded{own: params, common: settings.(common)}, nil
+}
+
+func lostKey(err error) error {
+	return Wrap(err, Invalid, "The task's parameters cannot be read: the server's key file is not the one that sealed them. "+
+		"Submit the job again.")
+}
+
+func (w *worker) budget(c common) time.Duration {
 	limit := w.engine.Limits.Run
-	if asked := time.Duration(settings.(common).Timeout) * time.Second; asked > 0 && asked < limit {
+	if asked := time.Duration(c.Timeout) * time.Second; asked > 0 && asked < limit {
 		return asked
 	}
 	return limit
@@ -139,10 +154,10 @@ func call(ctx context.Context, op Operation, run *Run, params any) (result Resul
 }
 
 // end says to the store how the attempt ended: finished, failed, to be tried again, or handed back.
-func (w *worker) end(ctx context.Context, c Claim, result Result, err error) {
+func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 	switch cause := context.Cause(ctx); {
-	case err == nil:
-		w.settle(c, Settlement{Ref: c.Ref, Result: result})
+	case o.err == nil:
+		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created})
 		return
 	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
 		return // its end is written already
@@ -150,12 +165,12 @@ func (w *worker) end(ctx context.Context, c Claim, result Result, err error) {
 		w.postpone(c, Postponement{Ref: c.Ref})
 		return
 	}
-	failure := w.failure(c, err)
+	failure := w.failure(c, o.err)
 	if wait, again := retry(failure, c.Tries+1); again && !errors.Is(failure, ErrTimedOut) {
 		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
 		return
 	}
-	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: result})
+	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created})
 }
 
 // failure is err as it is kept. What nobody foresaw is logged whole and shown as internal.
