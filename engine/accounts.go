@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// The scopes a key can have.
+const (
+	ScopeUserRead     = "user.read"
+	ScopeUserWrite    = "user.write"
+	ScopeTaskRead     = "task.read"
+	ScopeTaskWrite    = "task.write"
+	ScopeWebhookRead  = "webhook.read"
+	ScopeWebhookWrite = "webhook.write"
+	ScopeFileRead     = "file:read"
+	ScopeFileWrite    = "file:write"
+)
+
+// Scopes returns all scopes. A new key has them all unless it is given some.
+func Scopes() []string {
+	return []string{ScopeUserRead, ScopeUserWrite, ScopeTaskRead, ScopeTaskWrite,
+		ScopeWebhookRead, ScopeWebhookWrite, ScopeFileRead, ScopeFileWrite}
+}
+
+// NewToken returns a fresh token for a key: 256 random bits in URL-safe letters.
+func NewToken() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return "gantry_" + base64.RawURLEncoding.EncodeToString(b)
+}
+
+// HashToken returns the form in which a token is kept.
+func HashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// CreateKey makes a key for the user of that name, made if need be, with the token.
+func (e *Engine) CreateKey(ctx context.Context, user, token string, scopes []string, expires time.Time) (Key, error) {
+	for _, s := range scopes {
+		if !slices.Contains(Scopes(), s) {
+			return Key{}, Errorf(Invalid, "There is no scope %q; there are %v.", s, Scopes())
+		}
+	}
+	u, err := e.Store.Accounts.EnsureUser(ctx, user)
+	if err != nil {
+		return Key{}, err
+	}
+	key := Key{ID: NewID(), User: u.ID, UserName: u.Name, Hash: HashToken(token), Scopes: scopes,
+		CreatedAt: e.now(), ExpiresAt: expires}
+	return key, e.Store.Accounts.AddKey(ctx, key)
+}
+
+// Authenticate returns the key of a token: Unauthorized if there is none, or it has expired or was revoked.
+func (e *Engine) Authenticate(ctx context.Context, token string) (Key, error) {
+	key, err := e.Store.Accounts.Key(ctx, HashToken(token))
+	switch {
+	case isNotFound(err):
+		return Key{}, Errorf(Unauthorized, "Unauthenticated.")
+	case err != nil:
+		return Key{}, err
+	case !key.RevokedAt.IsZero(), !key.ExpiresAt.IsZero() && !e.now().Before(key.ExpiresAt):
+		return Key{}, Errorf(Unauthorized, "Unauthenticated.")
+	}
+	return key, nil
+}

@@ -1,0 +1,230 @@
+// Package enginetest holds the contracts of the engine's parts as tests, and what other packages need to test against a
+// real engine: a running server on real parts, a clock that is set by hand, a builder of jobs.
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/filestore"
+	"github.com/gantry-engine/gantry/engine/localqueue"
+	"github.com/gantry-engine/gantry/engine/secret"
+	"github.com/gantry-engine/gantry/engine/sqlstore"
+)
+
+// Server is an engine on real parts in a folder. Start runs it; a test may stop it and open another on the same folder.
+type Server struct {
+	*engine.Engine
+	Clock *Clock
+	User  engine.UserID
+	Store *sqlstore.Store
+
+	stop context.CancelFunc
+	done chan error
+}
+
+// Config chooses what New makes. Zero fields have defaults.
+type Config struct {
+	Dir        string // by default a temporary folder
+	Operations []engine.Operation
+	Slots      int // of each lane; 4 by default
+	Limits     engine.Limits
+	Log        io.Writer // by default the test's own log is not used and lines are dropped
+}
+
+// Start returns a running engine with the operations. It is drained and closed at the end of the test.
+func Start(t testing.TB, operations ...engine.Operation) *Server {
+	t.Helper()
+	s := New(t, Config{Operations: operations})
+	s.Start(t)
+	return s
+}
+
+// New returns an engine that is not running yet.
+func New(t testing.TB, c Config) *Server {
+	t.Helper()
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	if c.Slots == 0 {
+		c.Slots = 4
+	}
+	if c.Limits == (engine.Limits{}) {
+		c.Limits = engine.DefaultLimits()
+		c.Limits.FreeSpace = 0
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	s, err := open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(t) })
+	return s
+}
+
+func open(ctx context.Context, c Config) (*Server, error) {
+	log := slog.New(slog.NewTextHandler(c.Log, nil))
+	clock := NewClock()
+	store, err := sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), sqlstore.Options{
+		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: clock.Now})
+	if err != nil {
+		return nil, err
+	}
+	bus := localqueue.NewBus()
+	queue := localqueue.New(store.Node(), store.Turn)
+	store.Bind(queue, bus)
+	files, err := filestore.OpenDir(filepath.Join(c.Dir, "files"))
+	if err != nil {
+		return nil, err
+	}
+	work := filepath.Join(c.Dir, "work")
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, err
+	}
+	keys, err := keyFile(filepath.Join(c.Dir, "key"))
+	if err != nil {
+		return nil, err
+	}
+	catalog, err := engine.NewCatalog(c.Operations...)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
+		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
+		WorkDir: work, Drain: 10 * time.Second, Log: log, Now: clock.Now,
+	}}
+	for _, lane := range catalog.Lanes() {
+		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
+	}
+	u, err := s.Engine.Store.Accounts.EnsureUser(ctx, "tester")
+	s.User = u.ID
+	return s, err
+}
+
+func keyFile(path string) (*secret.Keys, error) {
+	if keys, err := secret.Load(path); err == nil {
+		return keys, nil
+	}
+	keys, err := secret.Generate()
+	if err != nil {
+		return nil, err
+	}
+	return keys, keys.Save(path)
+}
+
+// Start runs the engine until Stop.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop, s.done = stop, make(chan error, 1)
+	go func() { s.done <- s.Run(ctx) }()
+}
+
+// Stop drains the engine and returns when it has stopped.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if s.stop == nil {
+		return
+	}
+	s.stop()
+	s.stop = nil
+	if err := <-s.done; err != nil {
+		t.Errorf("engine: %v", err)
+	}
+}
+
+// Close stops the engine and closes its store, so that another can open the folder.
+func (s *Server) Close(t testing.TB) {
+	t.Helper()
+	s.Stop(t)
+	if err := s.Store.Close(); err != nil {
+		t.Errorf("close the store: %v", err)
+	}
+}
+
+// MustSubmit stores a job of these tasks and returns it.
+func (s *Server) MustSubmit(t testing.TB, tasks ...engine.TaskSpec) engine.Job {
+	t.Helper()
+	job, err := s.Submit(t.Context(), s.User, engine.Submission{Tasks: tasks})
+	if err != nil {
+		t.Fatalf("submit: %v", err)
+	}
+	return job
+}
+
+// MustEnd waits for the end of a job and returns it.
+func (s *Server) MustEnd(t testing.TB, id engine.ID) engine.Job {
+	t.Helper()
+	job, err := s.WaitJob(t.Context(), s.User, id)
+	if err != nil {
+		t.Fatalf("wait: %v", err)
+	}
+	return job
+}
+
+// Task is a task with the parameters, a JSON object, and the inputs.
+func Task(name, operation, params string, input ...string) engine.TaskSpec {
+	if params == "" {
+		params = "{}"
+	}
+	return engine.TaskSpec{Name: name, Operation: operation, Params: []byte(params), Input: input}
+}
+
+// Named returns the task of that name.
+func Named(t testing.TB, job engine.Job, name string) engine.Task {
+	t.Helper()
+	for _, task := range job.Tasks {
+		if task.Name == name {
+			return task
+		}
+	}
+	t.Fatalf("job %s has no task %q", job.ID, name)
+	return engine.Task{}
+}
+
+// Summary lists the tasks as name=status, with the code of what failed, in the order of the job.
+func Summary(job engine.Job) string {
+	out := string(job.Status)
+	for _, task := range job.Tasks {
+		out += fmt.Sprintf(" %s=%s", task.Name, task.Status)
+		if task.Code != "" {
+			out += ":" + string(task.Code)
+		}
+	}
+	return out
+}
+
+// Clock is a clock that is set by hand. It stands still at the time it was made, and may be read and set by several
+// goroutines.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock returns a clock that shows the present.
+func NewClock() *Clock { return &Clock{now: time.Now().UTC().Truncate(time.Microsecond)} }
+
+// Now returns what the clock shows. It moves by a microsecond each time, so that no two moments are the same.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Microsecond)
+	return c.now
+}
+
+// Advance moves the clock on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}

@@ -1,0 +1,224 @@
+// Package filestore keeps the bytes between tasks, in a directory.
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// Dir keeps each blob in a file of its own below a folder. A file appears under its name only when it is whole and on the
+// disk, and is never changed then.
+type Dir struct {
+	root string
+	tmp  string
+}
+
+// OpenDir returns the store in the folder, which is made if it is missing. What unfinished writes of a dead process left
+// is removed: one process at a time may have it open.
+func OpenDir(root string) (*Dir, error) {
+	d := &Dir{root: root, tmp: filepath.Join(root, "tmp")}
+	if err := os.RemoveAll(d.tmp); err != nil {
+		return nil, fmt.Errorf("clean the file store: %w", err)
+	}
+	if err := os.MkdirAll(d.tmp, 0o700); err != nil {
+		return nil, fmt.Errorf("make the file store: %w", err)
+	}
+	return d, nil
+}
+
+// path spreads blobs over 256 folders by the random end of their ids.
+func (d *Dir) path(b engine.BlobID) string {
+	return filepath.Join(d.root, string(b[len(b)-2:]), string(b))
+}
+
+// Create implements engine.Files.
+func (d *Dir) Create(ctx context.Context, name string, r io.Reader) (engine.File, error) {
+	tmp, err := os.CreateTemp(d.tmp, "new-")
+	if err != nil {
+		return engine.File{}, storing(err)
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	m := newMeasure(name)
+	if err := copyTo(ctx, tmp, m, r); err != nil {
+		return engine.File{}, err
+	}
+	if err := tmp.Sync(); err != nil {
+		return engine.File{}, storing(err)
+	}
+	return d.publish(tmp.Name(), m.file())
+}
+
+// Adopt implements engine.Files.
+func (d *Dir) Adopt(ctx context.Context, name, path string) (engine.File, error) {
+	src, err := os.Open(path)
+	if err != nil {
+		return engine.File{}, storing(err)
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return engine.File{}, storing(err)
+	}
+	if !info.Mode().IsRegular() {
+		return engine.File{}, errors.New("adopt what is not a regular file")
+	}
+	m := newMeasure(name)
+	if err := copyTo(ctx, nil, m, src); err != nil {
+		return engine.File{}, err
+	}
+	if err := src.Sync(); err != nil {
+		return engine.File{}, storing(err)
+	}
+	f, err := d.publish(path, m.file())
+	if errors.Is(err, unix.EXDEV) { // on another file system: copy
+		return d.recreate(ctx, name, path)
+	}
+	return f, err
+}
+
+func (d *Dir) recreate(ctx context.Context, name, path string) (engine.File, error) {
+	src, err := os.Open(path)
+	if err != nil {
+		return engine.File{}, storing(err)
+	}
+	defer os.Remove(path)
+	defer src.Close()
+	return d.Create(ctx, name, src)
+}
+
+// publish moves a whole, synced file to its place and makes the move last.
+func (d *Dir) publish(from string, f engine.File) (engine.File, error) {
+	to := d.path(f.Blob)
+	if err := os.Mkdir(filepath.Dir(to), 0o700); err == nil {
+		if err := syncDir(d.root); err != nil {
+			return engine.File{}, storing(err)
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return engine.File{}, storing(err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return engine.File{}, storing(err)
+	}
+	if err := syncDir(filepath.Dir(to)); err != nil {
+		return engine.File{}, storing(err)
+	}
+	return f, nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// storing says what a failure of the disk means to a person; the cause goes to the log.
+func storing(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return engine.Wrap(err, engine.Unavailable, "The server's disk is full.")
+	case errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission):
+		return engine.Wrap(err, engine.Unavailable, "The server cannot write to its disk.")
+	}
+	return engine.Wrap(err, engine.Unavailable, "The server could not store the file.")
+}
+
+// Open implements engine.Files.
+func (d *Dir) Open(_ context.Context, b engine.BlobID) (io.ReadSeekCloser, error) {
+	if _, ok := engine.ParseID(string(b)); !ok {
+		return nil, noBytes(nil)
+	}
+	f, err := os.Open(d.path(b))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noBytes(err)
+	}
+	if err != nil {
+		return nil, engine.Wrap(err, engine.Unavailable, "The server could not read the file.")
+	}
+	return f, nil
+}
+
+func noBytes(err error) error {
+	return engine.Wrap(err, engine.NotFound, "The file is gone: it was deleted or has expired.")
+}
+
+// Remove implements engine.Files.
+func (d *Dir) Remove(_ context.Context, b engine.BlobID) error {
+	if _, ok := engine.ParseID(string(b)); !ok {
+		return nil
+	}
+	if err := os.Remove(d.path(b)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove a blob: %w", err)
+	}
+	return nil
+}
+
+// Walk implements engine.Files.
+func (d *Dir) Walk(ctx context.Context, yield func(engine.BlobID, time.Time) error) error {
+	return filepath.WalkDir(d.root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if path == d.tmp {
+			return fs.SkipDir
+		}
+		id, ok := engine.ParseID(e.Name())
+		if e.IsDir() || !ok {
+			return nil
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return yield(id, info.ModTime())
+	})
+}
+
+// Free implements engine.Files.
+func (d *Dir) Free(context.Context) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.root, &s); err != nil {
+		return -1, fmt.Errorf("ask for free space: %w", err)
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil //nolint:gosec,unconvert // sizes differ between systems
+}
+
+// Link makes a copy of a blob at path that shares its bytes, for a backup on the same file system; else it copies.
+func (d *Dir) Link(b engine.BlobID, path string) error {
+	if err := os.Link(d.path(b), path); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	src, err := os.Open(d.path(b))
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}
+
+// Rel returns the place of a blob below the store's folder.
+func (d *Dir) Rel(b engine.BlobID) string {
+	return strings.TrimPrefix(d.path(b), d.root+string(filepath.Separator))
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Run is one attempt of a task as its handler sees it. It is valid until the handler returns; its methods may be called
+// from several goroutines.
+type Run struct {
+	Ref
+	Job  ID
+	User UserID
+	Name string // of the task
+	Dir  string // a private, empty folder, removed afterwards
+	Log  *slog.Logger
+
+	files  Files
+	reader Reader
+	graph  Graph
+	limits Limits
+
+	mu      sync.Mutex
+	created []BlobID
+}
+
+// Inputs returns what the task reads: each of its inputs in order with its files, then what arrived for it from outside.
+func (r *Run) Inputs(ctx context.Context) ([]Input, error) { return r.reader.Inputs(ctx, r.Task) }
+
+// Files returns the files of all inputs, in order. Without any it is an error with the code NoFiles.
+func (r *Run) Files(ctx context.Context) ([]File, error) {
+	inputs, err := r.Inputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	for _, in := range inputs {
+		if !in.Need {
+			files = append(files, in.Files...)
+		}
+	}
+	if len(files) == 0 {
+		return nil, Errorf(NoFiles, "The input tasks have no files.")
+	}
+	return files, nil
+}
+
+// Open returns the bytes of a file from their beginning; each call is a reader of its own.
+func (r *Run) Open(ctx context.Context, f File) (io.ReadSeekCloser, error) {
+	return r.files.Open(ctx, f.Blob)
+}
+
+// Path returns a path of the file's bytes for programs that need one. They must not be changed. The path's own name is
+// "in" with the extension ext (with its dot); it is inside Dir.
+func (r *Run) Path(ctx context.Context, f File, ext string) (path string, err error) {
+	dir, err := os.MkdirTemp(r.Dir, "in-")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "in"+ext)
+	src, err := r.files.Open(ctx, f.Blob)
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	if local, ok := src.(*os.File); ok && os.Link(local.Name(), path) == nil {
+		return path, nil
+	}
+	dst, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	if _, err = io.Copy(dst, src); err != nil {
+		dst.Close()
+		return "", err
+	}
+	return path, dst.Close()
+}
+
+// Create stores what r delivers as a file of the given name, which is cleaned. It is bounded by Limits.Transfer.
+func (r *Run) Create(ctx context.Context, name string, src io.Reader) (File, error) {
+	return r.note(r.files.Create(ctx, CleanName(name), &boundedReader{src: src, left: r.limits.Transfer}))
+}
+
+// Adopt stores a file of Dir under the given name, which is cleaned; the path is gone afterwards.
+func (r *Run) Adopt(ctx context.Context, name, path string) (File, error) {
+	return r.note(r.files.Adopt(ctx, CleanName(name), path))
+}
+
+// note remembers the blobs of this attempt, which the settlement names.
+func (r *Run) note(f File, err error) (File, error) {
+	if err == nil {
+		r.mu.Lock()
+		r.created = append(r.created, f.Blob)
+		r.mu.Unlock()
+	}
+	return f, err
+}
+
+// Progress reports how far the work is, from 0 to 100, with an optional remark. It never blocks.
+func (r *Run) Progress(percent int, message string) {
+	r.graph.Progress(r.Ref, min(max(percent, 0), 99), message)
+}
+
+// Limits returns the limits of the server.
+func (r *Run) Limits() Limits { return r.limits }
+
+// boundedReader fails with TooLarge in place of the byte past its bound.
+type boundedReader struct {
+	src  io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.src.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, Errorf(TooLarge, "The file is larger than this server takes for one file.")
+	}
+	return n, err
+}

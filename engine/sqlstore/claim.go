@@ -1,0 +1,69 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+const claimSet = `UPDATE tasks SET state = 'processing', node = ?, attempt = attempt + 1, percent = 0,
+	started_at = coalesce(started_at, ?) `
+
+const claimReturning = ` RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.user_id, tasks.name, tasks.operation,
+	tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at`
+
+const claimNextSQL = claimSet + `WHERE id IN (SELECT id FROM tasks
+	WHERE state = 'ready' AND lane = ? AND losses >= ? AND losses < ? ORDER BY priority, job_id, pos LIMIT ?)` + claimReturning
+
+const claimRefsSQL = claimSet + `FROM {id id, attempt int} AS r
+	WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'ready'` + claimReturning
+
+const manyLosses = 1 << 30
+
+// ClaimNext implements engine.Tx.
+func (t *tx) ClaimNext(ctx context.Context, node engine.ID, lane string, n int, alone bool) ([]engine.Claim, error) {
+	from, below := 0, lossesAlone
+	if alone {
+		from, below = lossesAlone, manyLosses
+	}
+	return t.claim(ctx, claimNextSQL, node, t.at, lane, from, below, n)
+}
+
+// ClaimRefs implements engine.Tx.
+func (t *tx) ClaimRefs(ctx context.Context, node engine.ID, refs []engine.Ref) ([]engine.Claim, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	var r records
+	for _, ref := range refs {
+		r = append(r, []any{ref.Task, ref.Attempt})
+	}
+	return t.claim(ctx, claimRefsSQL, node, t.at, r.JSON())
+}
+
+func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []engine.Claim, err error) {
+	err = t.each(ctx, query, func(r rows) error {
+		var c engine.Claim
+		var payload string
+		var started sql.NullInt64
+		err := r.Scan(&c.Task, &c.Attempt, &c.Job, &c.User, &c.Name, &c.Operation,
+			&c.Lane, &c.Tries, &c.Losses, &payload, &started)
+		if err != nil {
+			return err
+		}
+		if c.Payload, err = base64.StdEncoding.DecodeString(payload); err != nil {
+			return err
+		}
+		c.StartedAt = fromMicros(started)
+		d := t.job(c.Job)
+		if d.started < 0 {
+			d.started = len(d.events)
+		}
+		d.event(c.Task, engine.TaskUpdated)
+		claims = append(claims, c)
+		return nil
+	}, args...)
+	return claims, err
+}

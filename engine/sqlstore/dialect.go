@@ -1,0 +1,83 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// dialect is what differs between the databases.
+type dialect interface {
+	// records is a subquery that turns the JSON array of arrays bound to its ? into rows. Each column is a name and one of
+	// the types id, int, text.
+	records(columns []string) string
+
+	// begin is the statement that opens a transaction for writing.
+	begin() string
+
+	// migrate brings the tables up to date, and refuses those of a newer version.
+	migrate(ctx context.Context, db *sql.DB) error
+
+	// changed returns a number that differs when another process may have written.
+	changed(ctx context.Context, db *sql.DB) (int64, error)
+}
+
+// records collects the rows of one statement.
+type records [][]any
+
+func (r records) JSON() string {
+	out, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // only strings, numbers and nil are put in
+	}
+	return string(out)
+}
+
+// placeholder is a set of records in a statement: {name type, …}.
+var placeholder = regexp.MustCompile(`\{([^}]*)\}`)
+
+// expand replaces each {name type, …} by the dialect's subquery.
+func expand(d dialect, query string) string {
+	return placeholder.ReplaceAllStringFunc(query, func(m string) string {
+		columns := strings.Split(strings.Trim(m, "{}"), ",")
+		for i := range columns {
+			columns[i] = strings.TrimSpace(columns[i])
+		}
+		return d.records(columns)
+	})
+}
+
+// micros is how times are kept; the zero time is NULL.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(n.Int64).UTC()
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// text makes a string that every database takes, and NULL of nothing.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return plain(s)
+}
+
+func plain[S ~string](s S) string { return strings.ReplaceAll(string(s), "\x00", "") }

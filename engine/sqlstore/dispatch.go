@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// item is one change on its way into a batch.
+type item struct {
+	add   func(*batch)
+	reply chan error
+}
+
+const (
+	batchItems    = 512         // at most in one transaction
+	batchWeight   = 2000        // tasks at most in one transaction, unless a single item has more
+	progressEvery = time.Second // at most that long progress waits for a batch to ride with
+)
+
+// do hands a change to the dispatcher and waits for its commit. The caller's context ends only the waiting.
+func (s *Store) do(ctx context.Context, add func(*batch)) error {
+	it := item{add: add, reply: make(chan error, 1)}
+	select {
+	case s.items <- it:
+	case <-s.stopped:
+		return errStopped()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-it.reply:
+		return err
+	case <-s.done:
+		select {
+		case err := <-it.reply:
+			return err
+		default:
+			return errStopped()
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func errStopped() error { return engine.Errorf(engine.Unavailable, "The server is shutting down.") }
+
+// dispatch owns the writing connection: it collects what came while the last batch was committed, commits that, answers.
+func (s *Store) dispatch() {
+	defer close(s.done)
+	w := s.open()
+	defer w.close()
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case it := <-s.items:
+			s.commit(w, s.collect(it))
+		case <-tick.C:
+			if s.progress.waiting() {
+				s.commit(w, newBatch())
+			}
+		case <-s.stopped:
+			s.drain(w)
+			return
+		}
+	}
+}
+
+// drain commits what was taken before the stop.
+func (s *Store) drain(w session) {
+	for {
+		select {
+		case it := <-s.items:
+			s.commit(w, s.collect(it))
+		default:
+			return
+		}
+	}
+}
+
+// collect makes a batch of it and what else is waiting.
+func (s *Store) collect(it item) *batch {
+	b := newBatch()
+	b.take(it)
+	for len(b.replies) < batchItems && b.weight < batchWeight {
+		select {
+		case it := <-s.items:
+			b.take(it)
+		default:
+			return b
+		}
+	}
+	return b
+}
+
+// commit writes the batch in one transaction and tells everybody in it how that went.
+func (s *Store) commit(w session, b *batch) {
+	b.progress = s.progress.take()
+	t, err := s.write(w, b)
+	if err != nil {
+		s.options.Log.Error("commit failed", "items", len(b.replies), "error", err)
+		err = engine.Wrap(err, engine.Unavailable, "The server cannot store anything at the moment. Try again.")
+		for _, f := range t.rollbacks {
+			f()
+		}
+		b.failAll(err)
+	} else {
+		for _, f := range t.commits {
+			f()
+		}
+	}
+	b.answer()
+}
+
+func (s *Store) write(w session, b *batch) (*tx, error) {
+	ctx := context.Background() // a caller who goes away must not roll back its neighbours
+	t := &tx{store: s, session: w, at: s.now().UnixMicro(), deltas: map[engine.ID]*delta{}}
+	if err := w.begin(ctx); err != nil {
+		return t, err
+	}
+	if err := t.apply(ctx, b); err != nil {
+		w.rollback(ctx)
+		return t, err
+	}
+	return t, w.commit(ctx)
+}

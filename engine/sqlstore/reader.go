@@ -1,0 +1,342 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// read runs a query on the readers' connections and calls scan for every row.
+func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
+	found, err := s.reader.QueryContext(ctx, s.text(query), args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	for found.Next() {
+		if err := scan(found); err != nil {
+			return err
+		}
+	}
+	return found.Err()
+}
+
+const jobColumns = `id, user_id, tag, hidden, state, created_at, started_at, ended_at`
+
+func scanJob(r rows) (engine.Job, error) {
+	var j engine.Job
+	var hidden int
+	var created, started, ended sql.NullInt64
+	err := r.Scan(&j.ID, &j.User, &j.Tag, &hidden, &j.Status, &created, &started, &ended)
+	j.Hidden = hidden == 1
+	j.CreatedAt, j.StartedAt, j.EndedAt = fromMicros(created), fromMicros(started), fromMicros(ended)
+	return j, err
+}
+
+// Job implements engine.Reader.
+func (s *Store) Job(ctx context.Context, id engine.ID) (engine.Job, error) {
+	var jobs []engine.Job
+	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs WHERE id = ?`, func(r rows) error {
+		j, err := scanJob(r)
+		jobs = append(jobs, j)
+		return err
+	}, id)
+	if err == nil && len(jobs) == 0 {
+		err = engine.Errorf(engine.NotFound, "There is no such job. Jobs are removed some time after they end.")
+	}
+	if err != nil {
+		return engine.Job{}, err
+	}
+	return jobs[0], s.fillJobs(ctx, jobs)
+}
+
+// Jobs implements engine.Reader.
+func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) ([]engine.Job, error) {
+	w := where{}
+	w.add(`user_id = ? AND hidden = 0`, q.User)
+	if q.Status != "" {
+		w.add(`state = ?`, q.Status)
+	}
+	if q.Tag != "" {
+		w.add(`tag = ?`, q.Tag)
+	}
+	var jobs []engine.Job
+	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs`+w.String()+` ORDER BY id DESC`+w.page(q.Page), func(r rows) error {
+		j, err := scanJob(r)
+		jobs = append(jobs, j)
+		return err
+	}, w.args...)
+	if err != nil || !q.WithTasks {
+		return jobs, err
+	}
+	return jobs, s.fillJobs(ctx, jobs)
+}
+
+// fillJobs reads the tasks of the jobs.
+func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
+	ids := make([]engine.ID, len(jobs))
+	at := map[engine.ID]int{}
+	for i, j := range jobs {
+		ids[i], at[j.ID] = j.ID, i
+	}
+	tasks, err := s.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
+	for _, t := range tasks {
+		j := &jobs[at[t.Job]]
+		j.Tasks = append(j.Tasks, t)
+	}
+	return err
+}
+
+// Task implements engine.Reader.
+func (s *Store) Task(ctx context.Context, id engine.ID) (engine.Task, error) {
+	tasks, err := s.tasks(ctx, `WHERE t.id = ?`, id)
+	if err != nil {
+		return engine.Task{}, err
+	}
+	if len(tasks) == 0 {
+		return engine.Task{}, engine.Errorf(engine.NotFound, "There is no such task. Tasks are removed some time after they end.")
+	}
+	return tasks[0], nil
+}
+
+// Tasks implements engine.Reader.
+func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, error) {
+	w := where{}
+	w.add(`t.user_id = ?`, q.User)
+	if q.Job != "" {
+		w.add(`t.job_id = ?`, q.Job)
+	}
+	switch q.Status {
+	case "":
+	case engine.StatusFailed: // spelled out for the partial index
+		w.add(`t.state = 'error'`)
+	case engine.StatusFinished:
+		w.add(`t.state = 'finished'`)
+	case engine.StatusProcessing:
+		w.add(`t.ended_at IS NULL AND t.started_at IS NOT NULL`)
+	default:
+		w.add(`t.ended_at IS NULL AND t.started_at IS NULL`)
+	}
+	if q.Operation != "" {
+		w.add(`t.operation = ?`, q.Operation)
+	}
+	if q.RetryOf != nil {
+		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf).JSON())
+	}
+	if q.IDs != nil {
+		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
+	}
+	return s.tasks(ctx, w.String()+` ORDER BY t.id DESC`+w.page(q.Page), w.args...)
+}
+
+// where gathers conditions and their arguments.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+func (w *where) add(condition string, args ...any) {
+	w.conditions = append(w.conditions, condition)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) String() string { return ` WHERE ` + strings.Join(w.conditions, ` AND `) }
+
+func (w *where) page(p engine.Page) string {
+	if p.Limit <= 0 {
+		return ""
+	}
+	w.args = append(w.args, p.Limit, p.Offset)
+	return ` LIMIT ? OFFSET ?`
+}
+
+const taskColumns = `t.id, t.job_id, j.hidden, t.user_id, t.name, t.spelling, t.state, t.code, t.message, t.percent, t.engine,
+	t.engine_version, t.metadata, t.output, t.redacted, t.awaits, t.upload_until, t.created_at, t.started_at, t.ended_at,
+	t.expires_at, t.retry_of`
+
+// tasks reads tasks with their files and inputs, in the order of the clause.
+func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine.Task, error) {
+	var tasks []engine.Task
+	at := map[engine.ID]int{}
+	query := `SELECT ` + taskColumns + ` FROM tasks AS t JOIN jobs AS j ON j.id = t.job_id ` + clause
+	err := s.read(ctx, query, func(r rows) error {
+		t, err := scanTask(r)
+		at[t.ID] = len(tasks)
+		tasks = append(tasks, t)
+		return err
+	}, args...)
+	if err != nil || len(tasks) == 0 {
+		return tasks, err
+	}
+	var ids records
+	for _, t := range tasks {
+		ids = append(ids, []any{t.ID})
+	}
+	const inputs = `SELECT child, parent FROM deps WHERE child IN (SELECT id FROM {id id} AS r) ORDER BY child, pos`
+	err = s.read(ctx, inputs, func(r rows) error {
+		var child, parent engine.ID
+		err := r.Scan(&child, &parent)
+		t := &tasks[at[child]]
+		t.Inputs = append(t.Inputs, parent)
+		return err
+	}, ids.JSON())
+	if err != nil {
+		return nil, err
+	}
+	const files = `SELECT ` + fileColumns + `, f.task_id FROM files AS f
+		WHERE f.task_id IN (SELECT id FROM {id id} AS r) AND f.arrived = 0 ORDER BY f.task_id, f.pos`
+	return tasks, s.read(ctx, files, func(r rows) error {
+		var task engine.ID
+		f, err := scanFile(r, &task)
+		if t := &tasks[at[task]]; t.Result == nil {
+			t.Result = &engine.Result{Files: []engine.File{f}}
+		} else {
+			t.Result.Files = append(t.Result.Files, f)
+		}
+		return err
+	}, ids.JSON())
+}
+
+func scanTask(r rows) (engine.Task, error) {
+	var t engine.Task
+	var state string
+	var hidden, awaits int
+	var code, message, eng, version, metadata, output, redacted, retryOf sql.NullString
+	var until, created, started, ended, expires sql.NullInt64
+	err := r.Scan(&t.ID, &t.Job, &hidden, &t.User, &t.Name, &t.Operation, &state, &code, &message, &t.Percent, &eng, &version,
+		&metadata, &output, &redacted, &awaits, &until, &created, &started, &ended, &expires, &retryOf)
+	if err != nil {
+		return t, err
+	}
+	t.Hidden, t.AwaitsUpload = hidden == 1, awaits == 1
+	t.Code, t.Message = engine.Code(code.String), message.String
+	t.Engine, t.EngineVersion, t.Payload = eng.String, version.String, json.RawMessage(redacted.String)
+	t.UploadUntil, t.CreatedAt, t.StartedAt = fromMicros(until), fromMicros(created), fromMicros(started)
+	t.EndedAt, t.ExpiresAt, t.RetryOf = fromMicros(ended), fromMicros(expires), engine.ID(retryOf.String)
+	t.Status = statusOf(state, t.StartedAt)
+	if metadata.Valid || output.Valid || state == "finished" {
+		t.Result = &engine.Result{}
+	}
+	if output.Valid {
+		t.Result.Output = &output.String
+	}
+	if metadata.Valid {
+		err = json.Unmarshal([]byte(metadata.String), &t.Result.Metadata)
+	}
+	return t, err
+}
+
+// statusOf is the status that is shown: what has started once never waits again.
+func statusOf(state string, started time.Time) engine.Status {
+	switch {
+	case state == "finished":
+		return engine.StatusFinished
+	case state == "error":
+		return engine.StatusFailed
+	case state == "processing" || !started.IsZero():
+		return engine.StatusProcessing
+	}
+	return engine.StatusWaiting
+}
+
+// Inputs implements engine.Reader.
+func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, error) {
+	var inputs []engine.Input
+	at := map[engine.ID]int{}
+	const query = `SELECT d.parent, d.need, t.name FROM deps AS d LEFT JOIN tasks AS t ON t.id = d.parent
+		WHERE d.child = ? ORDER BY d.pos`
+	err := s.read(ctx, query, func(r rows) error {
+		var in engine.Input
+		var need int
+		var name sql.NullString
+		err := r.Scan(&in.Task, &need, &name)
+		in.Need, in.Gone, in.Name = need == 1, !name.Valid, name.String
+		at[in.Task] = len(inputs)
+		inputs = append(inputs, in)
+		return err
+	}, task)
+	if err != nil {
+		return nil, err
+	}
+	const files = `SELECT ` + fileColumns + `, f.task_id FROM files AS f
+		WHERE f.blob_id IS NOT NULL AND (f.task_id = ? AND f.arrived = 1
+			OR f.arrived = 0 AND f.task_id IN (SELECT parent FROM deps WHERE child = ?))
+		ORDER BY f.task_id, f.pos`
+	arrived := engine.Input{}
+	err = s.read(ctx, files, func(r rows) error {
+		var from engine.ID
+		f, err := scanFile(r, &from)
+		if i, ok := at[from]; ok {
+			inputs[i].Files = append(inputs[i].Files, f)
+		} else {
+			arrived.Files = append(arrived.Files, f)
+		}
+		return err
+	}, task, task)
+	if len(arrived.Files) > 0 {
+		inputs = append(inputs, arrived)
+	}
+	return inputs, err
+}
+
+// Payload implements engine.Reader.
+func (s *Store) Payload(ctx context.Context, task engine.ID) (sealed []byte, arrived *engine.File, err error) {
+	found := false
+	err = s.read(ctx, `SELECT payload FROM tasks WHERE id = ?`, func(r rows) error {
+		var text string
+		if err := r.Scan(&text); err != nil {
+			return err
+		}
+		found = true
+		sealed, err = base64.StdEncoding.DecodeString(text)
+		return err
+	}, task)
+	if err == nil && !found {
+		err = engine.Errorf(engine.NotFound, "There is no such task. Tasks are removed some time after they end.")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.read(ctx, `SELECT `+fileColumns+` FROM files AS f WHERE f.task_id = ? AND f.arrived = 1`, func(r rows) error {
+		f, err := scanFile(r)
+		arrived = &f
+		return err
+	}, task)
+	return sealed, arrived, err
+}
+
+// Events implements engine.Reader.
+func (s *Store) Events(ctx context.Context, job engine.ID, n int64) (events []engine.Event, err error) {
+	err = s.read(ctx, `SELECT n, task_id, kind, at FROM events WHERE job_id = ? AND n > ? ORDER BY n`, func(r rows) error {
+		e := engine.Event{Job: job}
+		var at sql.NullInt64
+		err := r.Scan(&e.N, &e.Task, &e.Kind, &at)
+		e.At = fromMicros(at)
+		events = append(events, e)
+		return err
+	}, job, n)
+	return events, err
+}
+
+// Downloadable implements engine.Reader.
+func (s *Store) Downloadable(ctx context.Context, task engine.ID, name string) (engine.File, time.Time, error) {
+	var file engine.File
+	var until sql.NullInt64
+	found := false
+	const query = `SELECT ` + fileColumns + `, t.expires_at FROM files AS f JOIN tasks AS t ON t.id = f.task_id
+		WHERE f.task_id = ? AND f.arrived = 0 AND f.link = 1 AND f.name = ? AND f.blob_id IS NOT NULL AND t.expires_at IS NOT NULL`
+	err := s.read(ctx, query, func(r rows) (err error) {
+		file, err = scanFile(r, &until)
+		found = true
+		return err
+	}, task, name)
+	if err == nil && !found {
+		err = engine.Errorf(engine.NotFound, "There is no such file. Files are removed some time after their task ends.")
+	}
+	return file, fromMicros(until), err
+}

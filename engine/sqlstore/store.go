@@ -1,0 +1,103 @@
+// Package sqlstore keeps jobs, tasks and all that belongs to them in SQL tables, with the same statements on every
+// database. Changes made at the same time are committed together: one transaction, one fsync.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// Options are the settings of a Store.
+type Options struct {
+	Expiry      time.Duration // after which an ended task goes
+	Idempotency time.Duration // for which an idempotency key is remembered
+	Log         *slog.Logger
+	Now         func() time.Time // nil: time.Now
+}
+
+// Store is the engine's store over a database. Bind comes before its first use, Close after the last.
+type Store struct {
+	dialect dialect
+	writer  *sql.DB
+	reader  *sql.DB
+	options Options
+	node    engine.ID // of this process, fresh at every start
+
+	queue engine.Queue
+	bus   engine.Bus
+
+	items    chan item
+	progress progress
+	stopped  chan struct{} // closed to stop
+	done     chan struct{} // closed when stopped
+	once     sync.Once
+
+	texts sync.Map // query → its text in the dialect
+}
+
+func (s *Store) open() session {
+	return &sqlSession{store: s, opening: s.dialect.begin()}
+}
+
+func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Store{
+		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
+		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// Node is the id under which this process claims tasks.
+func (s *Store) Node() engine.ID { return s.node }
+
+// Engine returns the store as the engine sees it.
+func (s *Store) Engine() engine.Store {
+	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s}
+}
+
+// Bind joins the queue and the bus that take part in every transaction, and starts to commit.
+func (s *Store) Bind(queue engine.Queue, bus engine.Bus) {
+	s.queue, s.bus = queue, bus
+	go s.dispatch()
+}
+
+// Close commits what was taken and closes the database. Calls that come later are Unavailable.
+func (s *Store) Close() error {
+	s.once.Do(func() { close(s.stopped) })
+	if s.queue != nil {
+		<-s.done
+	}
+	rerr := s.reader.Close()
+	if err := s.writer.Close(); err != nil {
+		return err
+	}
+	return rerr
+}
+
+// Changed returns a number that differs when another process may have written to the tables.
+func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.changed(ctx, s.reader) }
+
+// BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
+func (s *Store) BackupTo(ctx context.Context, path string) error {
+	_, err := s.reader.ExecContext(ctx, "VACUUM INTO ?", path)
+	return err
+}
+
+func (s *Store) now() time.Time { return s.options.Now() }
+
+// text returns the query in the dialect.
+func (s *Store) text(query string) string {
+	if t, ok := s.texts.Load(query); ok {
+		return t.(string)
+	}
+	t := expand(s.dialect, query)
+	s.texts.Store(query, t)
+	return t
+}

@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// worker runs claimed tasks. Its context is not the caller's: a drain lets running tasks end first.
+type worker struct {
+	engine *Engine
+	ctx    context.Context
+	stop   context.CancelCauseFunc
+
+	mu      sync.Mutex
+	running map[ID]context.CancelCauseFunc
+}
+
+func newWorker(e *Engine) *worker {
+	w := &worker{engine: e, running: map[ID]context.CancelCauseFunc{}}
+	w.ctx, w.stop = context.WithCancelCause(context.Background())
+	return w
+}
+
+// work runs the engine's share of the graph until ctx ends, then drains: what runs may end for e.Drain, is then handed back.
+func (w *worker) work(ctx context.Context) error {
+	w.engine.Bus.Canceled(w.cancel)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		select {
+		case <-done:
+		case <-time.After(w.engine.Drain):
+			w.stop(ErrShuttingDown)
+		}
+	}()
+	return w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+}
+
+func (w *worker) cancel(task ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if cancel, ok := w.running[task]; ok {
+		cancel(ErrCanceled)
+	}
+	w.engine.gone.close(task)
+}
+
+// handle runs one claimed task and tells the store how it ended.
+func (w *worker) handle(_ context.Context, c Claim) {
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	defer cancel(nil)
+	w.mu.Lock()
+	w.running[c.Task] = cancel
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.running, c.Task)
+		w.mu.Unlock()
+	}()
+	w.end(ctx, c, w.attempt(ctx, c))
+}
+
+// outcome is what an attempt came to.
+type outcome struct {
+	result  Result
+	created []BlobID
+	err     error
+}
+
+// attempt prepares a run, calls the handler and cleans up.
+func (w *worker) attempt(ctx context.Context, c Claim) outcome {
+	op, params, err := w.decode(c)
+	if err != nil {
+		return outcome{err: err}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
+	defer cancel()
+	dir, err := os.MkdirTemp(w.engine.WorkDir, "task-")
+	if err != nil {
+		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
+	}
+	defer os.RemoveAll(dir)
+	run := w.newRun(c, dir)
+	result, err := call(ctx, op, run, params.own)
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
+		err = ErrTimedOut // the handler may only have seen its echo
+	}
+	return outcome{result: result, created: run.created, err: err}
+}
+
+// decoded are a task's parameters: those of its operation and those that all have.
+type decoded struct {
+	own    any
+	common common
+}
+
+func (w *worker) decode(c Claim) (Operation, decoded, error) {
+	op, ok := w.engine.Catalog.Find(c.Operation)
+	if !ok {
+		return op, decoded{}, Errorf(Invalid, "This server cannot run the operation %q any more.", c.Operation)
+	}
+	raw, err := w.engine.Sealer.Unseal(c.Payload, string(c.Task))
+	if err != nil {
+		return op, decoded{}, lostKey(err)
+	}
+	params, problems := op.Params.Decode(raw)
+	settings, _ := commonSpec.Decode(raw)
+	if len(problems) > 0 {
+		return op, decoded{}, InvalidParams(problems)
+	}
+	return op, decoded{own: params, common: settings.(common)}, nil
+}
+
+func lostKey(err error) error {
+	return Wrap(err, Invalid, "The task's parameters cannot be read: the server's key file is not the one that sealed them. "+
+		"Submit the job again.")
+}
+
+func (w *worker) budget(c common) time.Duration {
+	limit := w.engine.Limits.Run
+	if asked := time.Duration(c.Timeout) * time.Second; asked > 0 && asked < limit {
+		return asked
+	}
+	return limit
+}
+
+func (w *worker) newRun(c Claim, dir string) *Run {
+	return &Run{
+		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name, Dir: dir,
+		Log: w.engine.Log.With("job", c.Job, "task", c.Task, "operation", c.Operation, "attempt", c.Attempt),
+
+		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
+	}
+}
+
+// call runs the handler; a panic fails the attempt, not the process.
+func call(ctx context.Context, op Operation, run *Run, params any) (result Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return op.Run(ctx, run, params)
+}
+
+// end says to the store how the attempt ended: finished, failed, to be tried again, or handed back.
+func (w *worker) end(ctx context.Context, c Claim, o outcome) {
+	switch cause := context.Cause(ctx); {
+	case o.err == nil:
+		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created})
+		return
+	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
+		return // its end is written already
+	case errors.Is(cause, ErrShuttingDown):
+		w.postpone(c, Postponement{Ref: c.Ref})
+		return
+	}
+	failure := w.failure(c, o.err)
+	if wait, again := retry(failure, c.Tries+1); again && !errors.Is(failure, ErrTimedOut) {
+		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
+		return
+	}
+	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created})
+}
+
+// failure is err as it is kept. What nobody foresaw is logged whole and shown as internal.
+func (w *worker) failure(c Claim, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) && e.Code != Internal {
+		return e
+	}
+	w.engine.Log.Error("task failed unexpectedly", "job", c.Job, "task", c.Task, "operation", c.Operation,
+		"attempt", c.Attempt, "error", err)
+	return Wrap(err, CodeOf(err), "%s", MessageOf(err))
+}
+
+func (w *worker) settle(c Claim, end Settlement) {
+	w.insist(c, func(ctx context.Context) error { return w.engine.Store.Graph.Settle(ctx, end) })
+}
+
+func (w *worker) postpone(c Claim, back Postponement) {
+	w.insist(c, func(ctx context.Context) error { return w.engine.Store.Graph.Postpone(ctx, back) })
+}
+
+// insist repeats a change until the store takes it or knows better: a full disk must not lose finished work. When the
+// process stops first, the task is run again after the start.
+func (w *worker) insist(c Claim, change func(context.Context) error) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := change(context.WithoutCancel(w.ctx))
+		if err == nil || errors.Is(err, ErrStale) {
+			return
+		}
+		w.engine.Log.Error("the store does not take the end of a task; trying again",
+			"job", c.Job, "task", c.Task, "attempt", c.Attempt, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
