@@ -41,12 +41,12 @@ func (*Archives) Pairs() []Pair {
 func (*Archives) Convert(ctx context.Context, job Job) ([]string, error) {
 	in, err := os.Open(job.In)
 	if err != nil {
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	u := &unpacker{job: job, file: in, size: info.Size(), seen: map[string]bool{}}
 	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
@@ -65,7 +65,7 @@ func (u *unpacker) add(p *Packer, m Member, r io.Reader) error {
 	}
 	f, err := os.CreateTemp(u.job.Dir, "member-*")
 	if err != nil {
-		return errors.New("create a scratch file")
+		return fmt.Errorf("create a scratch file: %w", err)
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
@@ -73,7 +73,7 @@ func (u *unpacker) add(p *Packer, m Member, r io.Reader) error {
 		return fmt.Errorf("unpack %q: %w", m.Name, err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return errors.New("read a scratch file")
+		return fmt.Errorf("read a scratch file: %w", err)
 	}
 	return p.Add(m, f)
 }

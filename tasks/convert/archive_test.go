@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -307,12 +308,12 @@ func TestBombs(t *testing.T) {
 		}
 	})
 	t.Run("total", func(t *testing.T) {
-		limits := convert.DefaultLimits()
+		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Unpacked = 1000
 		input{content: sampleZIP(t), from: "zip", to: "tar", limits: limits}.refused(t, "unpacks to more")
 	})
 	t.Run("entries", func(t *testing.T) {
-		limits := convert.DefaultLimits()
+		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Entries = 3
 		input{content: sampleZIP(t), from: "zip", to: "tar", limits: limits}.refused(t, "more than 3 entries")
 		input{content: sampleTar(t), from: "tar", to: "zip", limits: limits}.refused(t, "more than 3 entries")
@@ -355,8 +356,8 @@ func TestDamagedArchives(t *testing.T) {
 			}
 			for _, n := range []int{0, 1, 20, len(whole) / 2, len(whole) - 600} {
 				_, err := input{content: whole[:max(n, 0)], from: from, to: to}.run(t.Context(), t)
-				if err != nil && !convert.IsBadInput(err) {
-					t.Errorf("%d bytes: got %v, want a BadInputError", n, err)
+				if err != nil && !refusal(err) {
+					t.Errorf("%d bytes: got %v, want a refusal", n, err)
 				}
 			}
 			input{content: whole[:len(whole)/2], from: from, to: to}.refused(t, "")
@@ -392,9 +393,9 @@ func FuzzArchive(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, err := convert.Convert(t.Context(), convert.NewArchives(), convert.Job{
-			In: path, Name: "x." + from, From: convert.Format(from), To: to, Dir: t.TempDir(), Limits: convert.DefaultLimits(),
+			In: path, Name: "x." + from, From: convert.Format(from), To: to, Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
 		})
-		if err != nil && !convert.IsBadInput(err) {
+		if err != nil && !refusal(err) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Catalog knows every pair of its engines. It does not change after New and is safe for concurrent use.
@@ -65,6 +67,11 @@ func (c *Catalog) Inputs(to Format) []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.from, l.to == to })
 }
 
+// AllOutputs lists everything that something can become, sorted.
+func (c *Catalog) AllOutputs() []Format {
+	return c.collect(func(l leg) (Format, bool) { return l.to, true })
+}
+
 func (c *Catalog) froms() []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.from, true })
 }
@@ -79,32 +86,41 @@ func (c *Catalog) collect(pick func(leg) (Format, bool)) []Format {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Route is the offer to use for a pair: that of the named engine, or the preferred one when engine is "". When there is
-// none the error is an *UnsupportedError.
-func (c *Catalog) Route(from, to Format, engine string) (Offer, error) {
+// Route is the offer to use for a pair: that of the engine of that name, or the preferred one when name is "". When there is
+// none the error has the code engine.Unsupported and says what the input can become.
+func (c *Catalog) Route(from, to Format, name string) (Offer, error) {
 	for _, offer := range c.offers[leg{from, to}] {
-		if engine == "" || offer.Engine.Name() == engine {
+		if name == "" || offer.Engine.Name() == name {
 			return offer, nil
 		}
 	}
-	return Offer{}, &UnsupportedError{From: from, To: to, Possible: c.possible(from, engine)}
+	return Offer{}, unsupported(from, to, c.possible(from, name))
 }
 
-func (c *Catalog) possible(from Format, engine string) []Format {
+func unsupported(from, to Format, possible []Format) error {
+	if len(possible) == 0 {
+		return engine.Errorf(engine.Unsupported, "This server cannot convert %s files.", from)
+	}
+	return engine.Errorf(engine.Unsupported, "This server cannot convert %s to %s. It can convert %s to %s.",
+		from, to, from, join(possible))
+}
+
+func (c *Catalog) possible(from Format, name string) []Format {
 	return slices.DeleteFunc(c.Outputs(from), func(to Format) bool {
-		return engine != "" && !slices.ContainsFunc(c.offers[leg{from, to}], func(o Offer) bool {
-			return o.Engine.Name() == engine
+		return name != "" && !slices.ContainsFunc(c.offers[leg{from, to}], func(o Offer) bool {
+			return o.Engine.Name() == name
 		})
 	})
 }
 
 // Convert runs job on engine and checks what came out: at least one file, each of the asked format. An engine that panics
-// fails this job only; a decoder that panics has met a broken file, so the error is a *BadInputError.
-func Convert(ctx context.Context, engine Engine, job Job) (outputs []string, err error) {
+// fails this job only; a decoder that panics has met a broken file, so the error has the code
+// engine.Invalid.
+func Convert(ctx context.Context, e Engine, job Job) (outputs []string, err error) {
 	if job.Progress == nil {
 		job.Progress = func(int) {}
 	}
-	outputs, err = guarded(ctx, engine, job)
+	outputs, err = guarded(ctx, e, job)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -112,29 +128,24 @@ func Convert(ctx context.Context, engine Engine, job Job) (outputs []string, err
 		return nil, err
 	}
 	if len(outputs) == 0 {
-		return nil, fmt.Errorf("%s made no %s file", engine.Name(), job.To)
+		return nil, fmt.Errorf("%s made no %s file", e.Name(), job.To)
 	}
 	for _, path := range outputs {
 		if err := checkOutput(path, job.To); err != nil {
-			return nil, fmt.Errorf("%s: %w", engine.Name(), err)
+			return nil, fmt.Errorf("%s: %w", e.Name(), err)
 		}
 	}
 	return outputs, nil
 }
 
-func guarded(ctx context.Context, engine Engine, job Job) (outputs []string, err error) {
+func guarded(ctx context.Context, e Engine, job Job) (outputs []string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = errors.Join(badInput("the %s file is damaged: it could not be read", job.From), panicError{v})
+			err = engine.Wrap(fmt.Errorf("panic: %v", v), engine.Invalid, "The %s file is damaged: it could not be read.", job.From)
 		}
 	}()
-	return engine.Convert(ctx, job)
+	return e.Convert(ctx, job)
 }
-
-// panicError keeps what a decoder panicked with for the log, out of the message for the person.
-type panicError struct{ value any }
-
-func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func checkOutput(path string, want Format) error {
 	f, err := os.Open(path)

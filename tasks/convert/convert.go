@@ -5,10 +5,12 @@ package convert
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
 )
 
 // Engine is one library or program that converts. Its methods may be called from any number of goroutines.
@@ -20,33 +22,36 @@ type Engine interface {
 	// Pairs lists what the engine can convert. The answer does not change while the engine is in use.
 	Pairs() []Pair
 	// Convert converts job.In and returns the paths of the files it made, in order, all of them below job.Dir. It stops
-	// soon after ctx ends. Errors that are the file's fault are a *BadInputError.
+	// soon after ctx ends. Errors that are the file's fault have the codes engine.Invalid and engine.TooLarge.
 	Convert(ctx context.Context, job Job) ([]string, error)
 }
 
 // Pair is one conversion that an engine offers.
 type Pair struct {
 	From, To Format
-	Options  []Option
-}
-
-// Option describes one parameter that a pair understands.
-type Option struct {
-	Name        string
-	Type        string // string, integer, float, boolean or enum
-	Default     any    // nil if there is none
-	Values      []string
-	Description string
+	Options  []param.Field
 }
 
 // Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine ignores
 // the fields its pair does not list.
 type Options struct {
-	Width   int    // pixels
-	Height  int    // pixels
-	Fit     string // "max" (default), "crop" or "scale"
-	Strip   bool
-	Quality int // 1 to 100
+	Width   int    `json:"width" doc:"Width of the output in pixels." rule:"min=1"`
+	Height  int    `json:"height" doc:"Height of the output in pixels." rule:"min=1"`
+	Fit     string `json:"fit" doc:"How an image meets width and height: max shrinks it to fit inside, crop fills them and cuts the rest, scale distorts it." rule:"oneof=max|crop|scale"` //nolint:lll // a tag cannot be broken
+	Strip   bool   `json:"strip" doc:"Remove metadata such as EXIF; the orientation is always applied to the pixels."`
+	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
+}
+
+// DefaultOptions hold for what a task leaves out.
+func DefaultOptions() Options {
+	return Options{Fit: "max", Strip: true, Quality: 85}
+}
+
+// fields describes the named options, for the catalog.
+func fields(names ...string) []param.Field {
+	return slices.DeleteFunc(slices.Clone(param.Of(DefaultOptions()).Fields()), func(f param.Field) bool {
+		return !slices.Contains(names, f.Name)
+	})
 }
 
 // Job is one conversion: a file, what it is, what it is to become and within which bounds.
@@ -77,51 +82,28 @@ type Limits struct {
 	Columns  int   // of one table
 }
 
-// DefaultLimits are the bounds used unless an operator sets others: 268 megapixels, 100,000 entries, ratio 100 above
-// 10 MiB, 50 GiB unpacked, 64 MiB of text, 16,384 columns.
-func DefaultLimits() Limits {
+// LimitsOf adds to a server's limits what is bounded only here: 64 MiB of text and 16,384 columns.
+func LimitsOf(l engine.Limits) Limits {
 	return Limits{
-		Pixels:   16384 * 16384,
-		Entries:  100_000,
-		Ratio:    100,
+		Pixels:   l.Pixels,
+		Entries:  l.ArchiveEntries,
+		Ratio:    l.ArchiveRatio,
 		RatioMin: 10 << 20,
-		Unpacked: 50 << 30,
+		Unpacked: l.ArchiveBytes,
 		Text:     64 << 20,
 		Columns:  16_384,
 	}
 }
 
-// UnsupportedError says that no engine makes the asked pair. Possible lists what the input can become here.
-type UnsupportedError struct {
-	From, To Format
-	Possible []Format
+// invalid is an error that is the file's fault: trying again is pointless. The message is for the person who sent the
+// file and names no path.
+func invalid(format string, args ...any) error {
+	return engine.Errorf(engine.Invalid, format, args...)
 }
 
-// Error names the pair and every output that would have been possible.
-func (e *UnsupportedError) Error() string {
-	if len(e.Possible) == 0 {
-		return fmt.Sprintf("%s files cannot be converted here", e.From)
-	}
-	return fmt.Sprintf("%s cannot be converted to %s here; possible outputs are %s", e.From, e.To, join(e.Possible))
-}
-
-// BadInputError says in one sentence, meant for the person who sent the file, why the file cannot be converted. The
-// message names no path.
-type BadInputError struct {
-	Message string
-}
-
-// Error is the message.
-func (e *BadInputError) Error() string { return e.Message }
-
-// IsBadInput reports whether err is the file's fault, so that trying again is pointless.
-func IsBadInput(err error) bool {
-	var bad *BadInputError
-	return errors.As(err, &bad)
-}
-
-func badInput(format string, args ...any) error {
-	return &BadInputError{Message: fmt.Sprintf(format, args...)}
+// tooLarge is the error of a file that meets one of the Limits.
+func tooLarge(format string, args ...any) error {
+	return engine.Errorf(engine.TooLarge, format, args...)
 }
 
 func join(formats []Format) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -12,7 +13,7 @@ import (
 func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error {
 	head := make([]byte, min(t.size, sniffLen))
 	if _, err := t.file.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-		return errors.New("read the input")
+		return fmt.Errorf("read the input: %w", err)
 	}
 	raw := newBudgetReader(ctx, io.NewSectionReader(t.file, 0, t.size), t.job.Limits.Text)
 	r := csv.NewReader(textReader(raw, head))
@@ -31,7 +32,7 @@ func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error
 			return csvError(err)
 		}
 		if len(record) > t.job.Limits.Columns {
-			return badInput("the table has more than %d columns", t.job.Limits.Columns)
+			return tooLarge("The table has more than %d columns.", t.job.Limits.Columns)
 		}
 		cells := make([]cell, len(record))
 		for i, text := range record {
@@ -46,7 +47,7 @@ func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error
 func csvError(err error) error {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		return badInput("the csv file cannot be read: %v", err)
+		return invalid("The csv file cannot be read: %v.", err)
 	}
 	return err
 }

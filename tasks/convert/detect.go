@@ -17,7 +17,7 @@ const sniffLen = 64 << 10
 // Detect tells what a file of size bytes is. Content decides; name, which may be empty, only chooses between the texts
 // that content cannot tell apart (md, txt, csv …) and serves for formats that have no signature. An SVG named
 // photo.heic is an svg, and a ZIP is a docx only if it holds what a docx holds. Content that is not what its name says,
-// and nothing else known either, is a *BadInputError.
+// and nothing else known either, is an error with the code engine.Invalid.
 func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	claimed := FormatOfName(name)
 	head := make([]byte, min(size, sniffLen))
@@ -50,7 +50,7 @@ func detectEmpty(claimed Format) (Format, error) {
 	if isText(claimed) {
 		return claimed, nil
 	}
-	return "", badInput("the file is empty")
+	return "", invalid("The file is empty.")
 }
 
 // signature knows what mimetype lacks or puts under another name.
@@ -114,9 +114,9 @@ func mimeFormat(m *mimetype.MIME) Format {
 func unknown(claimed Format) (Format, error) {
 	switch {
 	case claimed == "":
-		return "", badInput("the file's type cannot be told from its content, and its name has no extension")
+		return "", invalid("The file's type cannot be told from its content, and its name has no extension.")
 	case isText(claimed) || recognised(claimed):
-		return "", badInput("the file is not a %s file, although its name says so", claimed)
+		return "", invalid("The file is not a %s file, although its name says so.", claimed)
 	}
 	return claimed, nil
 }

@@ -46,8 +46,8 @@ func TestDetectRefuses(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty.png": "", "empty": "", "noise.png": "\x00\x01\x02\xff\xfe", "noise": "\x00\x01\x02\xff\xfe", "noise.txt": "\x00\x01\x02\xff\x00",
 	} {
-		if got, err := convert.Detect(strings.NewReader(content), int64(len(content)), name); !convert.IsBadInput(err) {
-			t.Errorf("%s: got %q, %v, want a BadInputError", name, got, err)
+		if got, err := convert.Detect(strings.NewReader(content), int64(len(content)), name); !refusal(err) {
+			t.Errorf("%s: got %q, %v, want a refusal", name, got, err)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // packed maps a compression to what it is called when a tar lies inside.
@@ -62,7 +64,7 @@ func unwrap(r io.Reader, outer Format) Format {
 
 // zipFamily tells the formats that are ZIP files apart by what lies inside.
 func zipFamily(r io.ReaderAt, size int64) Format {
-	if checkZIP(r, size, DefaultLimits().Entries) != nil {
+	if checkZIP(r, size, engine.DefaultLimits().ArchiveEntries) != nil {
 		return "zip"
 	}
 	z, err := zip.NewReader(r, size)

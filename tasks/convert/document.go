@@ -3,7 +3,7 @@ package convert
 import (
 	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"os"
@@ -14,6 +14,8 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	"golang.org/x/net/html"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Documents converts between Markdown, HTML and plain text, and renders them as PDF. The rendering is plain: headings,
@@ -69,15 +71,15 @@ func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
 func readText(job Job) (string, error) {
 	f, err := os.Open(job.In)
 	if err != nil {
-		return "", errors.New("open the input")
+		return "", fmt.Errorf("open the input: %w", err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, job.Limits.Text+1))
 	if err != nil {
-		return "", errors.New("read the input")
+		return "", fmt.Errorf("read the input: %w", err)
 	}
 	if int64(len(raw)) > job.Limits.Text {
-		return "", badInput("the %s file is larger than the limit of %d MiB", job.From, job.Limits.Text>>20)
+		return "", tooLarge("The %s file is larger than the limit of %d MiB.", job.From, job.Limits.Text>>20)
 	}
 	return decodeText(raw, job.From), nil
 }
@@ -129,7 +131,7 @@ func htmlToMarkdown(ctx context.Context, w io.Writer, text string) error {
 func parseHTML(text string) (*html.Node, error) {
 	doc, err := html.Parse(strings.NewReader(text))
 	if err != nil {
-		return nil, badInput("the html file cannot be read: %v", err)
+		return nil, engine.Wrap(err, engine.Invalid, "The html file cannot be read; it may be nested too deeply.")
 	}
 	return doc, nil
 }

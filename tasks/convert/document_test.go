@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -168,8 +169,8 @@ func TestHostileDocuments(t *testing.T) {
 					continue
 				}
 				c.to = to
-				if _, err := c.run(t.Context(), t); err != nil && !convert.IsBadInput(err) {
-					t.Errorf("%s: got %v, want a BadInputError or none", to, err)
+				if _, err := c.run(t.Context(), t); err != nil && !refusal(err) {
+					t.Errorf("%s: got %v, want a refusal or none", to, err)
 				}
 			}
 		})
@@ -177,7 +178,7 @@ func TestHostileDocuments(t *testing.T) {
 }
 
 func TestDocumentTooLarge(t *testing.T) {
-	limits := convert.DefaultLimits()
+	limits := convert.LimitsOf(engine.DefaultLimits())
 	limits.Text = 100
 	input{content: make([]byte, 101), from: "txt", to: "pdf", limits: limits}.refused(t, "limit")
 }
@@ -212,9 +213,9 @@ func FuzzDocument(f *testing.F) {
 		}
 		for _, from := range []convert.Format{"md", "html", "txt"} {
 			_, err := convert.Convert(t.Context(), convert.NewDocuments(), convert.Job{
-				In: path, From: from, To: "pdf", Dir: t.TempDir(), Limits: convert.DefaultLimits(),
+				In: path, From: from, To: "pdf", Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
 			})
-			if err != nil && (!convert.IsBadInput(err) || strings.Contains(err.Error(), "panic")) {
+			if err != nil && (!refusal(err) || strings.Contains(err.Error(), "panic")) {
 				t.Errorf("%s: %v", from, err)
 			}
 		}

@@ -3,13 +3,13 @@ package convert_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -32,7 +32,7 @@ func (in input) run(ctx context.Context, t *testing.T) ([]string, error) {
 		in.name = "input." + string(in.from)
 	}
 	if in.limits == (convert.Limits{}) {
-		in.limits = convert.DefaultLimits()
+		in.limits = convert.LimitsOf(engine.DefaultLimits())
 	}
 	offer, err := embedded.Route(in.from, in.to, "")
 	if err != nil {
@@ -73,13 +73,19 @@ func (in input) path(t *testing.T) string {
 func (in input) refused(t *testing.T, want string) {
 	t.Helper()
 	_, err := in.run(t.Context(), t)
-	var bad *convert.BadInputError
-	if !errors.As(err, &bad) {
-		t.Fatalf("got error %v, want a BadInputError", err)
+	if !refusal(err) {
+		t.Fatalf("got error %v, want a refusal", err)
 	}
-	if !strings.Contains(bad.Message, want) || strings.Contains(bad.Message, os.TempDir()) {
-		t.Errorf("got message %q, want one with %q and without a path", bad.Message, want)
+	message := engine.MessageOf(err)
+	if !strings.Contains(message, want) || strings.Contains(message, os.TempDir()) || !strings.HasSuffix(message, ".") {
+		t.Errorf("got message %q, want a sentence with %q and without a path", message, want)
 	}
+}
+
+// refusal reports whether a conversion failed because of the file.
+func refusal(err error) bool {
+	code := engine.CodeOf(err)
+	return err != nil && (code == engine.Invalid || code == engine.TooLarge)
 }
 
 // tool runs an independent reader, or skips the test when it is not installed.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -37,34 +38,16 @@ func (*Images) Name() string { return "imagelib" }
 // Version is that of golang.org/x/image.
 func (*Images) Version() string { return moduleVersion("golang.org/x/image") }
 
-const defaultQuality = 85
-
-var resizeOptions = []Option{
-	{Name: "width", Type: "integer", Description: "Width of the output in pixels."},
-	{Name: "height", Type: "integer", Description: "Height of the output in pixels."},
-	{Name: "fit", Type: "enum", Default: "max", Values: []string{"max", "crop", "scale"}, Description: "How the image " +
-		"meets width and height: max shrinks it to fit inside, crop fills them and cuts the rest, scale distorts it."},
-}
-
-var stripOption = Option{Name: "strip", Type: "boolean", Default: true,
-	Description: "Remove metadata such as EXIF. This engine always does; the orientation is applied to the pixels."}
-
-var qualityOption = Option{Name: "quality", Type: "integer", Default: defaultQuality,
-	Description: "Quality of a JPEG from 1 to 100."}
-
 // Pairs lists jpg, png, gif, bmp, tiff, webp, ico and heic to jpg, png, gif, bmp, tiff, webp and pdf.
 func (*Images) Pairs() []Pair {
 	var pairs []Pair
 	for _, from := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "ico", "heic"} {
 		for _, to := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "pdf"} {
-			options := append([]Option{}, resizeOptions...)
-			if to != "pdf" {
-				options = append(options, stripOption)
-			}
+			names := []string{"width", "height", "fit", "strip"}
 			if to == "jpg" {
-				options = append(options, qualityOption)
+				names = append(names, "quality")
 			}
-			pairs = append(pairs, Pair{From: from, To: to, Options: options})
+			pairs = append(pairs, Pair{From: from, To: to, Options: fields(names...)})
 		}
 	}
 	return pairs
@@ -115,7 +98,7 @@ func (c *contextWriter) Write(p []byte) (int, error) {
 func save(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
-		return errors.New("create the output")
+		return fmt.Errorf("create the output: %w", err)
 	}
 	b := bufio.NewWriterSize(f, 64<<10)
 	return errors.Join(write(b), b.Flush(), f.Close())
@@ -135,7 +118,7 @@ func encode(w io.Writer, img image.Image, job Job) error {
 		return tiff.Encode(w, img, &tiff.Options{Compression: tiff.Deflate, Predictor: true})
 	case "webp":
 		if b := img.Bounds(); b.Dx() > 16384 || b.Dy() > 16384 {
-			return badInput("a webp image has at most 16384 pixels a side; give a width or height")
+			return tooLarge("A webp image has at most 16384 pixels a side; give a width or height.")
 		}
 		return nativewebp.Encode(w, plain(img), nil)
 	}
@@ -144,7 +127,7 @@ func encode(w io.Writer, img image.Image, job Job) error {
 
 func quality(o Options) int {
 	if o.Quality == 0 {
-		return defaultQuality
+		return DefaultOptions().Quality
 	}
 	return o.Quality
 }
@@ -158,7 +141,7 @@ func resize(img image.Image, o Options, limit int64) (image.Image, error) {
 	}
 	w, h := target(img.Bounds().Size(), o)
 	if err := checkPixels(w, h, limit); err != nil {
-		return nil, badInput("the asked size is larger than the limit of %d megapixels", limit/1_000_000)
+		return nil, tooLarge("The asked size is larger than the limit of %d megapixels.", limit/1_000_000)
 	}
 	if image.Pt(w, h) == img.Bounds().Size() {
 		return img, nil
@@ -192,7 +175,7 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 	if resizes(job.Options) {
 		w, h = target(image.Pt(w, h), job.Options)
 		if err := checkPixels(w, h*s.frames, job.Limits.Pixels); err != nil {
-			return badInput("the %d frames are together larger than the limit of %d megapixels", s.frames,
+			return tooLarge("The %d frames are together larger than the limit of %d megapixels.", s.frames,
 				job.Limits.Pixels/1_000_000)
 		}
 	}

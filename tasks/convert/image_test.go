@@ -24,6 +24,7 @@ import (
 	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -312,17 +313,17 @@ func TestPixelFlood(t *testing.T) {
 		})
 	}
 	t.Run("webp", func(t *testing.T) { // its format ends at the limit itself, so the limit is lowered
-		limits := convert.DefaultLimits()
+		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 63
 		input{content: encoded(t, "webp", small), from: "webp", to: "png", limits: limits}.refused(t, "megapixels")
 	})
 	t.Run("heic", func(t *testing.T) {
-		limits := convert.DefaultLimits()
+		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 4000
 		input{content: encoded(t, "heic", quarters(64, 64)), from: "heic", to: "png", limits: limits}.refused(t, "megapixels")
 	})
 	t.Run("gif frames", func(t *testing.T) {
-		limits := convert.DefaultLimits()
+		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 40*20 + 3*16
 		input{content: animation(t, 5), from: "gif", to: "gif", limits: limits}.refused(t, "megapixels")
 	})
@@ -354,8 +355,8 @@ func TestTruncatedImage(t *testing.T) {
 			for _, n := range []int{0, 1, 12, len(content) / 4, len(content) / 2} {
 				for _, to := range []convert.Format{"png", "pdf"} {
 					_, err := input{content: content[:n], from: from, to: to}.run(t.Context(), t)
-					if err != nil && !convert.IsBadInput(err) {
-						t.Errorf("%d bytes to %s: got %v, want a BadInputError", n, to, err)
+					if err != nil && !refusal(err) {
+						t.Errorf("%d bytes to %s: got %v, want a refusal", n, to, err)
 					}
 				}
 			}
@@ -375,8 +376,8 @@ func TestPaletteIndexOutOfRange(t *testing.T) {
 	content[len(content)-1] = 200 // beyond the two colours, if the decoder takes the table's length at its word
 	binary.LittleEndian.PutUint32(content[46:], 2)
 	_, err := input{content: content, from: "bmp", to: "png", options: convert.Options{Width: 2}}.run(t.Context(), t)
-	if err != nil && !convert.IsBadInput(err) {
-		t.Errorf("got %v, want a BadInputError or none", err)
+	if err != nil && !refusal(err) {
+		t.Errorf("got %v, want a refusal or none", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/gif"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
 )
 
@@ -36,12 +38,12 @@ type source struct {
 func openPicture(ctx context.Context, job Job) (*source, error) {
 	f, err := os.Open(job.In)
 	if err != nil {
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	s := &source{file: f, size: info.Size(), format: job.From, frames: 1}
 	if err := s.readHeader(ctx, job.Limits.Pixels); err != nil {
@@ -111,15 +113,15 @@ func damaged(ctx context.Context, format Format, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	return badInput("the %s file is damaged or of a kind that cannot be read: %v", format, err)
+	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
 }
 
 func checkPixels(width, height int, limit int64) error {
 	if width <= 0 || height <= 0 {
-		return badInput("the image has no pixels")
+		return invalid("The image has no pixels.")
 	}
 	if int64(height) > limit/int64(width) {
-		return badInput("the image is larger than the limit of %d megapixels", limit/1_000_000)
+		return tooLarge("The image is larger than the limit of %d megapixels.", limit/1_000_000)
 	}
 	return nil
 }
@@ -128,17 +130,17 @@ func checkPixels(width, height int, limit int64) error {
 func checkIcons(r io.ReaderAt, limit int64) error {
 	head := make([]byte, 6)
 	if _, err := r.ReadAt(head, 0); err != nil {
-		return badInput("the ico file is damaged")
+		return invalid("The ico file is damaged.")
 	}
 	entry := make([]byte, 16)
 	for i := range int64(binary.LittleEndian.Uint16(head[4:])) {
 		if _, err := r.ReadAt(entry, 6+16*i); err != nil {
-			return badInput("the ico file is damaged")
+			return invalid("The ico file is damaged.")
 		}
 		at := int64(binary.LittleEndian.Uint32(entry[12:]))
 		width, height, err := iconSize(r, at)
 		if err != nil {
-			return badInput("the ico file is damaged")
+			return invalid("The ico file is damaged.")
 		}
 		if err := checkPixels(width, height, limit); err != nil {
 			return err
@@ -184,7 +186,7 @@ func (s *source) decode(ctx context.Context, heic *heif.Decoder, limit int64) (i
 
 func (s *source) decodeHEIC(ctx context.Context, heic *heif.Decoder, limit int64) (image.Image, error) {
 	if s.size > limit { // a picture that takes more bytes than it may have pixels
-		return nil, badInput("the heic file is too large")
+		return nil, tooLarge("The heic file is too large.")
 	}
 	file := make([]byte, s.size)
 	if _, err := io.ReadFull(s.reader(ctx), file); err != nil {
@@ -192,7 +194,7 @@ func (s *source) decodeHEIC(ctx context.Context, heic *heif.Decoder, limit int64
 	}
 	img, err := heic.Decode(ctx, file, func(w, h int) error { return checkPixels(w, h, limit) })
 	if errors.Is(err, heif.ErrDecode) {
-		return nil, badInput("the heic file is damaged or of a kind that cannot be read")
+		return nil, invalid("The heic file is damaged or of a kind that cannot be read.")
 	}
 	return img, err
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-var errNotTable = badInput("the json file is no table: it must be an array of objects or an array of arrays")
+var errNotTable = invalid("The json file is no table: it must be an array of objects or an array of arrays.")
 
 // readJSON reads the file twice when it holds objects: the columns are the keys of all of them.
 func (t *tableInput) readJSON(ctx context.Context, emit func([]cell) error) error {
@@ -20,10 +20,10 @@ func (t *tableInput) readJSON(ctx context.Context, emit func([]cell) error) erro
 		if raw[0] != '{' {
 			return nil
 		}
-		return fields(raw, func(key string, _ json.RawMessage) error {
+		return members(raw, func(key string, _ json.RawMessage) error {
 			if _, ok := columns[key]; !ok {
 				if len(header) == t.job.Limits.Columns {
-					return badInput("the table has more than %d columns", t.job.Limits.Columns)
+					return tooLarge("The table has more than %d columns.", t.job.Limits.Columns)
 				}
 				columns[key] = len(header)
 				header = append(header, cell{text: key})
@@ -89,13 +89,13 @@ func (t *tableInput) loneObject(ctx context.Context, visit func(json.RawMessage)
 func jsonError(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return badInput("the json file cannot be read: %v", err)
+		return invalid("The json file cannot be read: %v.", err)
 	}
 	return err
 }
 
-// fields visits an object's members in their order.
-func fields(object json.RawMessage, visit func(key string, value json.RawMessage) error) error {
+// members visits an object's members in their order.
+func members(object json.RawMessage, visit func(key string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if _, err := d.Token(); err != nil {
 		return err
@@ -120,7 +120,7 @@ func jsonRow(raw json.RawMessage, columns map[string]int) ([]cell, error) {
 	switch {
 	case raw[0] == '{':
 		cells := make([]cell, len(columns))
-		err := fields(raw, func(key string, value json.RawMessage) (err error) {
+		err := members(raw, func(key string, value json.RawMessage) (err error) {
 			cells[columns[key]], err = jsonCell(value)
 			return err
 		})

@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -52,12 +53,12 @@ type rowWriter interface {
 func (*Sheets) Convert(ctx context.Context, job Job) ([]string, error) {
 	in, err := os.Open(job.In)
 	if err != nil {
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
-		return nil, errors.New("open the input")
+		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	t := &tableInput{file: in, size: info.Size(), job: job}
 	if job.To == "xlsx" {
@@ -100,13 +101,13 @@ func (t *tableInput) copy(ctx context.Context, out rowWriter) error {
 func (t *tableInput) bound(cells []cell) error {
 	limits := t.job.Limits
 	if len(cells) > limits.Columns {
-		return badInput("the table has more than %d columns", limits.Columns)
+		return tooLarge("The table has more than %d columns.", limits.Columns)
 	}
 	for _, c := range cells {
 		t.cost += int64(len(c.text)) + 1
 	}
 	if t.cost > limits.RatioMin && t.cost > limits.Ratio*t.size {
-		return badInput("the table is more than %d times as large as the file it comes in", limits.Ratio)
+		return tooLarge("The table is more than %d times as large as the file it comes in.", limits.Ratio)
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ func (b *budgetReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	if b.left <= 0 {
-		return 0, badInput("one row of the table is larger than %d MiB", b.max>>20)
+		return 0, tooLarge("One row of the table is larger than %d MiB.", b.max>>20)
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)

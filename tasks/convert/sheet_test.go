@@ -13,6 +13,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -122,7 +123,7 @@ func TestFormulaIsNotEvaluated(t *testing.T) {
 
 func TestHostileTables(t *testing.T) {
 	wide := strings.Repeat("a,", 1_000_000)
-	small := convert.DefaultLimits()
+	small := convert.LimitsOf(engine.DefaultLimits())
 	small.Text = 1000
 	for name, c := range map[string]struct {
 		in   input
@@ -139,8 +140,8 @@ func TestHostileTables(t *testing.T) {
 		"empty json":     {input{content: nil, from: "json", to: "csv"}, "cannot be read"},
 		"many keys":      {input{content: manyKeys(20_000), from: "json", to: "csv"}, "columns"},
 		"sparse":         {input{content: sparse(), from: "json", to: "csv"}, "times as large"},
-		"endless quote":  {input{content: []byte("a\n\"" + strings.Repeat("x\n", 5000)), from: "csv", to: "json", limits: small}, "one row"},
-		"huge element":   {input{content: []byte(`[{"a":"` + strings.Repeat("x", 9000) + `"}]`), from: "json", to: "csv", limits: small}, "one row"},
+		"endless quote":  {input{content: []byte("a\n\"" + strings.Repeat("x\n", 5000)), from: "csv", to: "json", limits: small}, "One row"},
+		"huge element":   {input{content: []byte(`[{"a":"` + strings.Repeat("x", 9000) + `"}]`), from: "json", to: "csv", limits: small}, "One row"},
 		"no workbook":    {input{content: []byte("PK\x03\x04 nothing"), from: "xlsx", to: "csv"}, "ZIP"},
 		"empty workbook": {input{content: nil, from: "xlsx", to: "csv"}, "ZIP"},
 		"bomb":           {input{content: workbookBomb(t), from: "xlsx", to: "csv"}, "more than this server allows"},
@@ -205,9 +206,9 @@ func FuzzSheet(f *testing.F) {
 		}
 		for _, pair := range [][2]convert.Format{{"csv", "json"}, {"csv", "xlsx"}, {"json", "csv"}, {"xlsx", "csv"}} {
 			_, err := convert.Convert(t.Context(), convert.NewSheets(), convert.Job{
-				In: path, From: pair[0], To: pair[1], Dir: t.TempDir(), Limits: convert.DefaultLimits(),
+				In: path, From: pair[0], To: pair[1], Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
 			})
-			if err != nil && (!convert.IsBadInput(err) || strings.Contains(err.Error(), "panic")) {
+			if err != nil && (!refusal(err) || strings.Contains(err.Error(), "panic")) {
 				t.Errorf("%v: %v", pair, err)
 			}
 		}

@@ -17,6 +17,8 @@ import (
 	fastflate "github.com/klauspost/compress/flate"
 	"github.com/nwaples/rardecode/v2"
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // unpacker reads an archive's members one after the other and keeps count of what they take.
@@ -56,16 +58,15 @@ func (u *unpacker) each(ctx context.Context, visit visitor) error {
 
 // explain makes the file's fault of every error that is not this machine's.
 func (u *unpacker) explain(ctx context.Context, err error) error {
-	var pathError *fs.PathError
+	var known *engine.Error
+	var local *fs.PathError
 	switch {
-	case err == nil || IsBadInput(err) || errors.As(err, &pathError):
+	case err == nil || errors.As(err, &known) || errors.As(err, &local):
 		return err
-	case context.Cause(ctx) != nil:
-		return context.Cause(ctx)
 	case strings.Contains(err.Error(), "encrypt") || strings.Contains(err.Error(), "password"):
-		return badInput("the %s file is protected by a password", u.job.From)
+		return invalid("The %s file is protected by a password.", u.job.From)
 	}
-	return badInput("the %s file is damaged or of a kind that cannot be read: %v", u.job.From, err)
+	return damaged(ctx, u.job.From, err)
 }
 
 // progressReader reports how much of the packed file has been read.
@@ -137,7 +138,7 @@ func (u *unpacker) zip(ctx context.Context, visit visitor) error {
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return fastflate.NewReader(r) })
 	for i, f := range z.File {
 		if f.Flags&1 != 0 {
-			return badInput("the zip file is protected by a password")
+			return invalid("The zip file is protected by a password.")
 		}
 		m := Member{Name: zipName(f), Size: int64(f.UncompressedSize64), Modified: f.Modified,
 			Dir: strings.HasSuffix(f.Name, "/")}
@@ -167,7 +168,7 @@ func (u *unpacker) sevenZip(ctx context.Context, visit visitor) error {
 		return err
 	}
 	if len(z.File) > u.job.Limits.Entries {
-		return badInput("the archive has more than %d entries", u.job.Limits.Entries)
+		return tooLarge("The archive has more than %d entries.", u.job.Limits.Entries)
 	}
 	for i, f := range z.File {
 		info := f.FileInfo()
@@ -221,14 +222,14 @@ func (u *unpacker) open(
 func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader) error {
 	u.entries++
 	if u.entries > u.job.Limits.Entries {
-		return badInput("the archive has more than %d entries", u.job.Limits.Entries)
+		return tooLarge("The archive has more than %d entries.", u.job.Limits.Entries)
 	}
 	name, err := memberName(m.Name)
 	if err != nil {
 		return err
 	}
 	if mode&^(fs.ModeDir|fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
-		return badInput("the archive holds a link or a device, which is not carried over: %q", name)
+		return invalid("The archive holds a link or a device, which is not carried over: %q.", name)
 	}
 	switch {
 	case name == ".":
@@ -236,7 +237,7 @@ func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader)
 	case u.seen[name] && m.Dir:
 		return nil
 	case u.seen[name]:
-		return badInput("the archive holds two files of the same name: %q", name)
+		return invalid("The archive holds two files of the same name: %q.", name)
 	}
 	u.seen[name] = true
 	if m.Size > u.job.Limits.Unpacked {
@@ -254,11 +255,11 @@ func memberName(raw string) (string, error) {
 	shown := raw[:min(len(raw), 100)]
 	switch {
 	case len(name) > 4096 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }):
-		return "", badInput("the archive holds a name that cannot be used: %q", shown)
+		return "", invalid("The archive holds a name that cannot be used: %q.", shown)
 	case strings.HasPrefix(name, "/") || len(name) > 1 && name[1] == ':':
-		return "", badInput("the archive holds an absolute path: %q", shown)
+		return "", invalid("The archive holds an absolute path: %q.", shown)
 	case strings.Contains("/"+name+"/", "/../"):
-		return "", badInput("the archive holds a path that leads out of its folder: %q", shown)
+		return "", invalid("The archive holds a path that leads out of its folder: %q.", shown)
 	}
 	return clean, nil
 }
@@ -281,6 +282,6 @@ func (m *memberReader) Read(p []byte) (int, error) {
 }
 
 func (u *unpacker) bomb() error {
-	return badInput("the archive unpacks to more than %d times its size or more than %d GiB",
+	return tooLarge("The archive unpacks to more than %d times its size or more than %d GiB.",
 		u.job.Limits.Ratio, u.job.Limits.Unpacked>>30)
 }

@@ -3,6 +3,7 @@ package convert
 import (
 	"archive/zip"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -27,22 +28,22 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		UnzipSizeLimit: min(t.job.Limits.Unpacked, xlsxUnpacked), UnzipXMLSizeLimit: xlsxInMemory, TmpDir: t.job.Dir,
 	})
 	if err != nil {
-		return badInput("the xlsx file cannot be read: it is damaged or protected by a password")
+		return invalid("The xlsx file cannot be read: it is damaged or protected by a password.")
 	}
 	defer book.Close()
 	sheets := book.GetSheetList()
 	if len(sheets) == 0 {
-		return badInput("the xlsx file has no sheet")
+		return invalid("The xlsx file has no sheet.")
 	}
 	rows, err := book.Rows(sheets[0])
 	if err != nil {
-		return badInput("the first sheet of the xlsx file cannot be read")
+		return invalid("The first sheet of the xlsx file cannot be read.")
 	}
 	defer rows.Close()
 	for rows.Next() {
 		columns, err := rows.Columns()
 		if err != nil {
-			return badInput("the first sheet of the xlsx file cannot be read: %v", err)
+			return invalid("The first sheet of the xlsx file cannot be read.")
 		}
 		cells := make([]cell, len(columns))
 		for i, text := range columns {
@@ -53,7 +54,7 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		}
 	}
 	if rows.Error() != nil {
-		return badInput("the first sheet of the xlsx file is damaged")
+		return invalid("The first sheet of the xlsx file is damaged.")
 	}
 	return nil
 }
@@ -66,7 +67,7 @@ func (t *tableInput) checkWorkbook() error {
 	}
 	z, err := zip.NewReader(t.file, t.size)
 	if err != nil {
-		return badInput("the xlsx file is damaged")
+		return invalid("The xlsx file is damaged.")
 	}
 	if err := checkOverlap(z.File); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (t *tableInput) checkWorkbook() error {
 	}
 	most := uint64(max(limits.RatioMin, limits.Ratio*t.size))
 	if total > min(most, xlsxUnpacked) || xml > uint64(limits.Text) || other > 8*uint64(limits.Text) {
-		return badInput("the xlsx file unpacks to more than this server allows")
+		return tooLarge("The xlsx file unpacks to more than this server allows.")
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func writeXLSX(job Job, fill func(rowWriter) error) error {
 	}
 	f, err := os.Create(job.Out())
 	if err != nil {
-		return errors.New("create the output")
+		return fmt.Errorf("create the output: %w", err)
 	}
 	return errors.Join(book.Write(f), f.Close())
 }
@@ -116,12 +117,12 @@ type xlsxWriter struct {
 func (x *xlsxWriter) row(cells []cell) error {
 	x.rows++
 	if x.rows > xlsxRows || len(cells) > xlsxColumns {
-		return badInput("an xlsx sheet holds at most %d rows and %d columns", xlsxRows, xlsxColumns)
+		return tooLarge("An xlsx sheet holds at most %d rows and %d columns.", xlsxRows, xlsxColumns)
 	}
 	values := make([]any, len(cells))
 	for i, c := range cells {
 		if len(c.text) > xlsxCell {
-			return badInput("an xlsx cell holds at most %d characters", xlsxCell)
+			return tooLarge("An xlsx cell holds at most %d characters.", xlsxCell)
 		}
 		values[i] = xlsxValue(c)
 	}

@@ -20,7 +20,7 @@ const (
 	dirEntrySig = "PK\x01\x02"
 )
 
-var errZIPDirectory = &BadInputError{Message: "the ZIP file's directory is damaged or ambiguous"}
+var errZIPDirectory = invalid("The ZIP file's directory is damaged or ambiguous.")
 
 // checkZIP reads a ZIP file's directory without keeping it. It refuses more than maxEntries entries before anything
 // allocates memory for them, and a directory that two programs could find at two places (as in CVE-2024-24789).
@@ -38,7 +38,7 @@ func checkZIP(r io.ReaderAt, size int64, maxEntries int) error {
 			return errZIPDirectory
 		}
 		if n >= maxEntries {
-			return badInput("the archive has more than %d entries", maxEntries)
+			return tooLarge("The archive has more than %d entries.", maxEntries)
 		}
 		u16 := binary.LittleEndian.Uint16
 		if _, err := dir.Discard(int(u16(entry[28:])) + int(u16(entry[30:])) + int(u16(entry[32:]))); err != nil {
@@ -55,7 +55,7 @@ func zipDirectory(r io.ReaderAt, size int64) (start, length int64, err error) {
 	}
 	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
 	if at < 0 || len(tail)-at < endLen {
-		return 0, 0, badInput("the ZIP file has no directory: it is cut short or damaged")
+		return 0, 0, invalid("The ZIP file has no directory: it is cut short or damaged.")
 	}
 	end := size - int64(len(tail)-at)
 	length = int64(binary.LittleEndian.Uint32(tail[at+12:]))
@@ -111,7 +111,7 @@ func checkOverlap(files []*zip.File) error {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	for i := 1; i < len(spans); i++ {
 		if spans[i].from < spans[i-1].to {
-			return badInput("the ZIP file's members overlap")
+			return invalid("The ZIP file's members overlap.")
 		}
 	}
 	return nil
