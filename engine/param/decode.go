@@ -23,6 +23,16 @@ func (s Spec) Decode(object json.RawMessage) (any, []Problem) {
 			return nil, []Problem{{Message: "must be a JSON object"}}
 		}
 	}
+	return s.decode(raw)
+}
+
+func (s Spec) decode(raw map[string]any) (any, []Problem) {
+	if s.parts != nil {
+		return s.decodeParts(raw)
+	}
+	if s.typ == nil {
+		return nil, nil
+	}
 	p := reflect.New(s.typ).Elem()
 	p.Set(s.defaults)
 	var problems []Problem
@@ -32,6 +42,15 @@ func (s Spec) Decode(object json.RawMessage) (any, []Problem) {
 		}
 	}
 	return p.Interface(), problems
+}
+
+func (s Spec) decodeParts(raw map[string]any) (any, []Problem) {
+	values, problems := make([]any, len(s.parts)), []Problem(nil)
+	for i, part := range s.parts {
+		value, more := part.decode(raw)
+		values[i], problems = value, append(problems, more...)
+	}
+	return values, problems
 }
 
 // decode sets v from a JSON value and returns what is wrong with it, or nothing.

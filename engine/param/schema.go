@@ -3,7 +3,7 @@ package param
 // Schema returns the JSON Schema (draft 2020-12) of the parameters, as OpenAPI 3.1 wants it.
 func (s Spec) Schema() map[string]any {
 	properties, required := map[string]any{}, []string{}
-	for _, f := range s.fields {
+	for _, f := range s.Fields() {
 		properties[f.Name] = f.schema()
 		if f.Required {
 			required = append(required, f.Name)

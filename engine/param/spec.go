@@ -3,6 +3,7 @@ package param
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,7 @@ type Field struct {
 	Min, Max *float64
 	Required bool
 	Secret   bool
+	Hidden   bool // decoded, but not listed
 	Role     Role
 
 	index []int
@@ -43,13 +45,23 @@ type Spec struct {
 	typ      reflect.Type
 	defaults reflect.Value
 	fields   []Field
+	parts    []Spec // of a joined one
+}
+
+// Join returns the spec of all the parts' parameters together. Its Decode returns a []any with the value of each part.
+func Join(parts ...Spec) Spec {
+	s := Spec{parts: parts}
+	for _, p := range parts {
+		s.fields = append(s.fields, p.fields...)
+	}
+	return s
 }
 
 // Of returns the spec of struct type P with its defaults. The tags of a field are
 //
 //	json:"name"        the name on the wire
 //	doc:"text"         one sentence for the reference
-//	rule:"required,min=1,max=100,oneof=a|b,role=name"
+//	rule:"required,min=1,max=100,oneof=a|b,role=name,hidden"
 //
 // A Secret, or a map of them, is secret by its type. Field types are string, Secret, bool, int, int64, float64, pointers to
 // these (nil when absent), []string, map[string]string, map[string]Secret, map[string]any; embedded structs are flattened.
@@ -62,8 +74,19 @@ func Of[P any](defaults P) Spec {
 	return Spec{typ: v.Type(), defaults: v, fields: fieldsOf(v, nil)}
 }
 
-// Fields returns the parameters in the order of the struct.
-func (s Spec) Fields() []Field { return s.fields }
+// Fields returns the parameters in the order of the struct, without those that are hidden.
+func (s Spec) Fields() []Field {
+	return slices.DeleteFunc(slices.Clone(s.fields), func(f Field) bool { return f.Hidden })
+}
+
+// Text returns the field's value in decoded parameters of its own spec, if it is a string; else nothing.
+func (f Field) Text(params any) string {
+	v := reflect.ValueOf(params).FieldByIndex(f.index)
+	if v.Kind() != reflect.String {
+		return ""
+	}
+	return v.String()
+}
 
 // Field returns the parameter of that role, and whether there is one.
 func (s Spec) Field(role Role) (Field, bool) {
@@ -117,6 +140,8 @@ func (f *Field) obey(rule string) {
 		f.Max = number(arg)
 	case "oneof":
 		f.Type, f.Enum = "enum", strings.Split(arg, "|")
+	case "hidden":
+		f.Hidden = true
 	case "role":
 		f.Role = Role(arg)
 	default:

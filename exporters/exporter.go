@@ -1,0 +1,142 @@
+// Package exporters holds what all storage systems have in common: the interface that a driver implements, the definition
+// by which it is listed, and Deliver, which does once what every delivery needs.
+package exporters
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
+)
+
+// Exporter delivers files to one destination. It is opened for one task and closed after its last file. It is thin:
+// Deliver, its only caller, has resolved the name, counts bytes, checks length and hashes, retries, times out and logs. It
+// is safe for concurrent use.
+type Exporter interface {
+	// Export writes d.File under d.Name and reports where it is. Repeating it leaves one object with the same bytes. When it
+	// fails or ctx ends, nothing partial is visible and an object that was there before is untouched, unless Promises says less.
+	Export(ctx context.Context, d Delivery) (Receipt, error)
+
+	// Close frees what the exporter holds. It is called once.
+	Close() error
+}
+
+// Delivery is one file on its way to one name. It is a struct so that it can grow without breaking any exporter.
+type Delivery struct {
+	ID         string      // stable over attempts of the task; temporary names and block ids derive from it
+	File       engine.File // its size and hashes hold for what Open returns
+	Name       string      // of the object at the destination, already resolved
+	Checkpoint Checkpoint
+
+	open func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+}
+
+// Open returns the whole file; each call is a reader of its own. The reader returns an error in place of io.EOF when the
+// bytes are not those that File describes, so that no driver can commit them.
+func (d Delivery) Open(ctx context.Context) (io.ReadCloser, error) {
+	return d.open(ctx, 0, d.File.Size)
+}
+
+// OpenRange returns length bytes from offset on, and an error in place of io.EOF when there are fewer.
+func (d Delivery) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	return d.open(ctx, offset, length)
+}
+
+// Checkpoint is what survives the worker: where a driver notes what it has begun at the destination.
+type Checkpoint interface {
+	// Load returns what was saved last, by this attempt or an earlier one; nil if nothing was.
+	Load(ctx context.Context) ([]byte, error)
+
+	// Save keeps the state, at most 1 MiB, sealed. It is durable on return; call it before anything is opened at the destination.
+	Save(ctx context.Context, state []byte) error
+}
+
+// Receipt says where a file arrived, and as what.
+type Receipt struct {
+	Facts  map[string]string // flat: etag, version, checksum, location; never a credential or a signed URL
+	Kept   bool              // the file stays here and is shown with a link
+	Inline bool              // of a kept one: browsers are asked to display it
+}
+
+// Promises is what a destination cannot hold of what Export promises. The zero Promises holds everything.
+type Promises struct {
+	NotAtomic  string // why a reader may see a half object
+	NoAbort    string // why something of a failed delivery may stay
+	NoResume   string // why a delivery begins anew with each worker
+	LateCommit string // why a worker that lost its task may still rewrite the same bytes
+}
+
+// Env lends a driver what it needs of the server. Nothing else may be used to reach the outside.
+type Env struct {
+	HTTP    *http.Client // under the egress policy
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Task    engine.ID
+	Owner   engine.UserID
+	Attempt int
+	Log     *slog.Logger
+}
+
+// Definition is all there is to know about one kind of destination. Define makes one; its optional fields are then assigned.
+type Definition struct {
+	Kind, Summary string // Kind is what follows "export/"
+	Aliases       []string
+	Params        param.Spec
+	Promises      Promises
+	Open          func(ctx context.Context, env Env, params any) (Exporter, error)
+
+	// Source opens the reading side; nil if the system cannot be read from.
+	Source func(ctx context.Context, env Env, params any) (Source, error)
+
+	// Discard removes what a delivery that will never be finished left, by its last checkpoint; nil if nothing is ever left.
+	Discard func(ctx context.Context, env Env, params any, state []byte) error
+
+	// Check tries the destination and leaves nothing behind; nil if there is nothing to try.
+	Check func(ctx context.Context, env Env, params any) []Finding
+
+	// Renames says that a file whose name is taken is called "name (2)" here; else two files with one name are an error.
+	Renames bool
+
+	// Validate returns what is wrong with the parameters beyond their tags, without calling anybody.
+	Validate func(params any) []param.Problem
+}
+
+// Finding is one line of what a check found.
+type Finding struct {
+	OK   bool
+	Text string // what is right, or what is not and what to do about it
+}
+
+// Define returns the definition of a kind with parameters of type P. Defaults hold for what a task leaves out.
+func Define[P any](kind, summary string, defaults P, open func(context.Context, Env, P) (Exporter, error)) Definition {
+	return Definition{
+		Kind: kind, Summary: summary, Params: param.Of(defaults),
+		Open: func(ctx context.Context, env Env, params any) (Exporter, error) {
+			return open(ctx, env, params.(P))
+		},
+	}
+}
+
+// Source reads objects from one storage system. It is opened for one task, closed after its last object, and safe for
+// concurrent use.
+type Source interface {
+	// List calls yield for every object that the parameters name, in the order of their names, until yield returns an error.
+	// No object at all is NotFound.
+	List(ctx context.Context, yield func(Object) error) error
+
+	// Open returns the object's bytes from offset on. When the object has changed since it was listed, it is a Conflict.
+	Open(ctx context.Context, o Object, offset int64) (io.ReadCloser, error)
+
+	// Close frees what the source holds. It is called once.
+	Close() error
+}
+
+// Object is one object at a storage system.
+type Object struct {
+	Name    string // in full, as the system calls it
+	Size    int64  // -1 if unknown
+	Version string // what tells this state of the object from another; empty if unknown
+}
