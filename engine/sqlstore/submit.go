@@ -44,11 +44,25 @@ func (t *tx) submit(ctx context.Context, b *batch) error {
 
 // unknown returns the submissions that make a new job, and gives the others the job they made before.
 func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err error) {
+	type key struct {
+		user engine.UserID
+		text string
+	}
+	here := map[key]*submit{} // made in this batch, and not in the tables yet
 	for _, s := range all {
+		k := key{s.job.User, s.job.Submission.IdempotencyKey}
 		known := false
-		if s.job.Submission.IdempotencyKey != "" {
+		switch first := here[k]; {
+		case k.text == "":
+		case first != nil:
+			s.repeats(first.id, first.job.Submission.Digest)
+			known = true
+		default:
 			if known, err = t.remembered(ctx, s); err != nil {
 				return nil, err
+			}
+			if !known {
+				here[k] = s
 			}
 		}
 		if !known {
@@ -56,6 +70,14 @@ func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err e
 		}
 	}
 	return fresh, nil
+}
+
+// repeats gives the submission the job that was made before under its key, if that was for the same request.
+func (s *submit) repeats(job engine.ID, digest string) {
+	s.id = job
+	if digest != s.job.Submission.Digest {
+		s.err = engine.Errorf(engine.Conflict, "This Idempotency-Key was used with another request. Use a fresh key for each request.")
+	}
 }
 
 // remembered reports whether the submission's key is known, and remembers it if not.
@@ -69,10 +91,8 @@ func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) 
 		if err := r.Scan(&digest, &job); err != nil {
 			return err
 		}
-		known, s.id = true, job
-		if digest != sub.Digest {
-			s.err = engine.Errorf(engine.Conflict, "This Idempotency-Key was used with another request. Use a fresh key for each request.")
-		}
+		known = true
+		s.repeats(job, digest)
 		return nil
 	}, s.job.User, sub.IdempotencyKey, t.at)
 	if err != nil || known {
