@@ -87,10 +87,10 @@ func (s *settlement) record() []any {
 }
 
 // checkReferences fails the settlements that refer to a blob which neither they made nor lives any more.
-func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
-	var r records
+func (t *tx) checkReferences(ctx context.Context, settles []*settlement) error {
+	var all []engine.BlobID
 	wanted := map[*settlement][]engine.BlobID{}
-	for _, s := range all {
+	for _, s := range settles {
 		made := map[engine.BlobID]bool{}
 		for _, b := range s.Created {
 			made[b] = true
@@ -98,21 +98,14 @@ func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
 		for _, f := range s.Result.Files {
 			if f.Blob != "" && !made[f.Blob] {
 				wanted[s] = append(wanted[s], f.Blob)
-				r = append(r, []any{f.Blob})
+				all = append(all, f.Blob)
 			}
 		}
 	}
-	if len(r) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	live := map[engine.BlobID]bool{}
-	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r)`
-	err := t.each(ctx, query, func(r rows) error {
-		var id engine.BlobID
-		err := r.Scan(&id)
-		live[id] = true
-		return err
-	}, r.JSON())
+	live, err := t.live(ctx, all)
 	for s, blobs := range wanted {
 		for _, b := range blobs {
 			if !live[b] {
@@ -122,6 +115,19 @@ func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
 		}
 	}
 	return err
+}
+
+// live tells which of the blobs may be referred to: those that are known and not about to go.
+func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID]bool, error) {
+	live := map[engine.BlobID]bool{}
+	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r)`
+	err := t.each(ctx, query, func(r rows) error {
+		var id engine.BlobID
+		err := r.Scan(&id)
+		live[id] = true
+		return err
+	}, idRecords(blobs).JSON())
+	return live, err
 }
 
 // keepFiles stores the files of what settled. Bytes that were made for nothing are marked for removal.

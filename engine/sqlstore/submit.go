@@ -28,6 +28,9 @@ func (t *tx) submit(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	if fresh, err = t.withContent(ctx, fresh); err != nil {
+		return err
+	}
 	parents, err := t.parents(ctx, fresh)
 	if err != nil {
 		return err
@@ -103,6 +106,34 @@ func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) 
 		SET digest = excluded.digest, job_id = excluded.job_id, expires_at = excluded.expires_at`
 	return false, t.session.exec(ctx, remember, s.job.User, sub.IdempotencyKey, sub.Digest, s.job.ID,
 		t.at+t.store.options.Idempotency.Microseconds())
+}
+
+// withContent refuses the submissions that refer to content of an older task which is gone, and returns the others. A
+// file that was just stored has no ID yet.
+func (t *tx) withContent(ctx context.Context, all []*submit) (kept []*submit, err error) {
+	var wanted []engine.BlobID
+	for _, s := range all {
+		for _, task := range s.job.Tasks {
+			if task.Arrived != nil && task.Arrived.ID != "" {
+				wanted = append(wanted, task.Arrived.Blob)
+			}
+		}
+	}
+	if len(wanted) == 0 {
+		return all, nil
+	}
+	live, err := t.live(ctx, wanted)
+	for _, s := range all {
+		for _, task := range s.job.Tasks {
+			if task.Arrived != nil && task.Arrived.ID != "" && !live[task.Arrived.Blob] {
+				s.err = engine.Errorf(engine.Conflict, "The content of the task was deleted or has expired. Submit the job again.")
+			}
+		}
+		if s.err == nil {
+			kept = append(kept, s)
+		}
+	}
+	return kept, err
 }
 
 // parents reads the tasks of other jobs that the new tasks depend on. One that is gone is not in the result.
