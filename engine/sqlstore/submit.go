@@ -53,7 +53,7 @@ func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err e
 	}
 	here := map[key]*submit{} // made in this batch, and not in the tables yet
 	for _, s := range all {
-		k := key{s.job.User, s.job.Submission.IdempotencyKey}
+		k := key{s.job.User, plain(s.job.Submission.IdempotencyKey)}
 		known := false
 		switch first := here[k]; {
 		case k.text == "":
@@ -86,6 +86,7 @@ func (s *submit) repeats(job engine.ID, digest string) {
 // remembered reports whether the submission's key is known, and remembers it if not.
 func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) {
 	sub := s.job.Submission
+	key := plain(sub.IdempotencyKey)
 	const query = `SELECT i.digest, i.job_id FROM idempotency AS i JOIN jobs ON jobs.id = i.job_id
 		WHERE i.user_id = ? AND i.key = ? AND i.expires_at > ?`
 	err = t.each(ctx, query, func(r rows) error {
@@ -97,14 +98,14 @@ func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) 
 		known = true
 		s.repeats(job, digest)
 		return nil
-	}, s.job.User, sub.IdempotencyKey, t.at)
+	}, s.job.User, key, t.at)
 	if err != nil || known {
 		return known, err
 	}
 	const remember = `INSERT INTO idempotency (user_id, key, digest, job_id, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (user_id, key) DO UPDATE
 		SET digest = excluded.digest, job_id = excluded.job_id, expires_at = excluded.expires_at`
-	return false, t.session.exec(ctx, remember, s.job.User, sub.IdempotencyKey, sub.Digest, s.job.ID,
+	return false, t.session.exec(ctx, remember, s.job.User, key, sub.Digest, s.job.ID,
 		t.at+t.store.options.Idempotency.Microseconds())
 }
 
