@@ -128,8 +128,8 @@ func lostKey(err error) error {
 
 func (w *worker) budget(c common) time.Duration {
 	limit := w.engine.Limits.Run
-	if asked := time.Duration(c.Timeout) * time.Second; asked > 0 && asked < limit {
-		return asked
+	if c.Timeout > 0 && c.Timeout < int(limit/time.Second) { // in seconds: any number can be asked for
+		return time.Duration(c.Timeout) * time.Second
 	}
 	return limit
 }
