@@ -76,14 +76,14 @@ func (e *Engine) Submit(ctx context.Context, user UserID, s Submission) (Job, er
 		return Job{}, err
 	}
 	job := NewJob{ID: NewID(), User: user, Submission: s, Tasks: d.tasks, CreatedAt: e.now()}
-	id, err := e.Store.Graph.Submit(ctx, job)
+	id, err := e.Store.Graph.Submit(context.WithoutCancel(ctx), job) // its outcome says whether the content is needed
 	if err != nil {
 		d.discard(ctx)
 		return Job{}, err
 	}
-	if id != job.ID { // the key was known
+	if id != job.ID { // the key was known; the job may be a hidden one
 		d.discard(ctx)
-		return e.Job(ctx, user, id)
+		return e.Store.Reader.Job(ctx, id)
 	}
 	return job.asSubmitted(), nil
 }
