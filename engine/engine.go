@@ -46,6 +46,9 @@ func (e *Engine) now() time.Time {
 // taken, and wait, while Run is not running.
 func (e *Engine) Run(ctx context.Context) error {
 	found, err := e.Store.Keeper.Recover(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before there was anything to drain
+	}
 	if err != nil {
 		return err
 	}
