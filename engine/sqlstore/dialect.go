@@ -21,8 +21,8 @@ type dialect interface {
 	// migrate brings the tables up to date, and refuses those of a newer version.
 	migrate(ctx context.Context, db *sql.DB) error
 
-	// changed returns a number that differs when another process may have written.
-	changed(ctx context.Context, db *sql.DB) (int64, error)
+	// backup copies the database to a new file.
+	backup(ctx context.Context, path string) error
 }
 
 // records collects the rows of one statement.
