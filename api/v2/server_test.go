@@ -15,6 +15,7 @@ import (
 	v2 "github.com/gantry-engine/gantry/api/v2"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/engine/link"
 	"github.com/gantry-engine/gantry/engine/param"
 )
 
@@ -162,8 +163,8 @@ func (links) Download(task engine.ID, name string, until time.Time) string {
 	return "https://files.example.org/" + string(task) + "/" + name + "?a=1&b=2"
 }
 
-func (links) Form(task engine.ID, until time.Time) (string, []v2.Pair) {
-	return "https://files.example.org/upload/" + string(task), []v2.Pair{{Name: "z", Value: "1"}, {Name: "a", Value: "2"}}
+func (links) Form(task engine.ID, until time.Time) (string, []link.Field) {
+	return "https://files.example.org/upload/" + string(task), []link.Field{{Name: "z", Value: "1"}, {Name: "a", Value: "2"}}
 }
 
 type nothing struct{}
