@@ -97,6 +97,9 @@ type Definition struct {
 	// Check tries the destination and leaves nothing behind; nil if there is nothing to try.
 	Check func(ctx context.Context, env Env, params any) []Finding
 
+	// Renames says that a file whose name is taken is called "name (2)" here; else two files with one name are an error.
+	Renames bool
+
 	// Validate returns what is wrong with the parameters beyond their tags, without calling anybody.
 	Validate func(params any) []param.Problem
 }

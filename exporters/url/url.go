@@ -20,6 +20,7 @@ func Definition() exporters.Definition {
 		func(_ context.Context, _ exporters.Env, p Params) (exporters.Exporter, error) {
 			return keeper{p.Inline}, nil
 		})
+	def.Renames = true
 	def.Validate = func(params any) []param.Problem {
 		if params.(Params).URL != "" {
 			return []param.Problem{param.Problemf("url",

@@ -1,0 +1,68 @@
+package downloads
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/link"
+)
+
+// download hands out a file. The state of the task is asked on every request, whatever it is for: HEAD, a range, a
+// revalidation.
+func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.ID, name string) {
+	if err := h.links.signer.Verify(link.Read, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, h.now()); err != nil {
+		refuseLink(w)
+		return
+	}
+	d, err := h.engine.Download(r.Context(), task, name)
+	if err != nil {
+		h.failWith(w, r, err)
+		return
+	}
+	defer d.Close()
+	kind, policy, err := h.display(d)
+	if err != nil {
+		h.failWith(w, r, err)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", contentType(d.File))
+	header.Set("Content-Disposition", Disposition(kind, d.Name))
+	header.Set("Content-Security-Policy", policy)
+	header.Set("ETag", `"`+d.SHA256+`"`)
+	h.send(w, r, d)
+}
+
+// send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may stand
+// a LimitedReader and nothing else, or the copy goes through memory.
+func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Download) {
+	if several := strings.Contains(r.Header.Get("Range"), ","); several || r.Method == http.MethodHead {
+		// A list of ranges would be answered in parts with a header each, which a client can make much larger than the file.
+		// Ranges are for GET alone. Both may be ignored (RFC 9110, 14.2).
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+	}
+	paced := newPacedWriter(w, h.engine.Limits.Idle)
+	stop := paced.cutAfter(d.Gone)
+	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
+	stop()
+	if paced.failed() {
+		panic(http.ErrAbortHandler) // the only way to end an answer that must not look complete
+	}
+}
+
+// bornAt returns the time that a UUIDv7 carries (RFC 9562: milliseconds in its first 48 bits), to whole seconds, or zero.
+func bornAt(id engine.ID) time.Time {
+	digits := strings.ReplaceAll(string(id), "-", "")
+	if len(digits) != 32 || digits[12] != '7' {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(digits[:12], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).Truncate(time.Second)
+}

@@ -1,0 +1,115 @@
+// Package convert turns a file of one format into a file of another. Engines do the work, a Catalog knows which engine
+// makes which pair, Detect tells what a file is. The engines of this package are embedded: they need no installed
+// program and no C compiler.
+package convert
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
+)
+
+// Engine is one library or program that converts. Its methods may be called from any number of goroutines.
+type Engine interface {
+	// Name is the word a user selects the engine by, lower case: "imagelib".
+	Name() string
+	// Version is the version of the library or program behind the engine, never empty.
+	Version() string
+	// Pairs lists what the engine can convert. The answer does not change while the engine is in use.
+	Pairs() []Pair
+	// Convert converts job.In and returns the paths of the files it made, in order, all of them below job.Dir. It stops
+	// soon after ctx ends. Errors that are the file's fault have the codes engine.Invalid and engine.TooLarge.
+	Convert(ctx context.Context, job Job) ([]string, error)
+}
+
+// Pair is one conversion that an engine offers.
+type Pair struct {
+	From, To Format
+	Options  []param.Field
+}
+
+// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine ignores
+// the fields its pair does not list.
+type Options struct {
+	Width   int    `json:"width" doc:"Width of the output in pixels." rule:"min=1"`
+	Height  int    `json:"height" doc:"Height of the output in pixels." rule:"min=1"`
+	Fit     string `json:"fit" doc:"How an image meets width and height: max shrinks it to fit inside, crop fills them and cuts the rest, scale distorts it." rule:"oneof=max|crop|scale"` //nolint:lll // a tag cannot be broken
+	Strip   bool   `json:"strip" doc:"Remove metadata such as EXIF; the orientation is always applied to the pixels."`
+	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
+}
+
+// DefaultOptions hold for what a task leaves out.
+func DefaultOptions() Options {
+	return Options{Fit: "max", Strip: true, Quality: 85}
+}
+
+// fields describes the named options, for the catalog.
+func fields(names ...string) []param.Field {
+	return slices.DeleteFunc(slices.Clone(param.Of(DefaultOptions()).Fields()), func(f param.Field) bool {
+		return !slices.Contains(names, f.Name)
+	})
+}
+
+// Job is one conversion: a file, what it is, what it is to become and within which bounds.
+type Job struct {
+	In       string // path of the input
+	Name     string // the input's name as its owner knows it, without folders
+	From, To Format
+	Dir      string // an existing folder for the outputs and for scratch files, empty at the start
+	Options  Options
+	Limits   Limits
+	Progress func(percent int) // from 0 to 100; never nil inside an engine
+}
+
+// Out is where an engine writes its output: a path in job.Dir that is named after the input and the asked format.
+func (j Job) Out() string {
+	return filepath.Join(j.Dir, "out."+string(j.To))
+}
+
+// Limits bound what one conversion may take. They protect the machine from files that are small but unpack to more than
+// it holds.
+type Limits struct {
+	Pixels   int64 // of one image, all frames of an animation together
+	Entries  int   // of one archive
+	Ratio    int64 // unpacked to packed size, applied from RatioMin on
+	RatioMin int64 // bytes
+	Unpacked int64 // bytes
+	Text     int64 // bytes of a document or spreadsheet that has to be held in memory
+	Columns  int   // of one table
+}
+
+// LimitsOf adds to a server's limits what is bounded only here: 64 MiB of text and 16,384 columns.
+func LimitsOf(l engine.Limits) Limits {
+	return Limits{
+		Pixels:   l.Pixels,
+		Entries:  l.ArchiveEntries,
+		Ratio:    l.ArchiveRatio,
+		RatioMin: 10 << 20,
+		Unpacked: l.ArchiveBytes,
+		Text:     64 << 20,
+		Columns:  16_384,
+	}
+}
+
+// invalid is an error that is the file's fault: trying again is pointless. The message is for the person who sent the
+// file and names no path.
+func invalid(format string, args ...any) error {
+	return engine.Errorf(engine.Invalid, format, args...)
+}
+
+// tooLarge is the error of a file that meets one of the Limits.
+func tooLarge(format string, args ...any) error {
+	return engine.Errorf(engine.TooLarge, format, args...)
+}
+
+func join(formats []Format) string {
+	words := make([]string, len(formats))
+	for i, f := range formats {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,200 @@
+package convert
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gabriel-vasile/mimetype"
+)
+
+// sniffLen is how much of a file's start decides its type.
+const sniffLen = 64 << 10
+
+// Detect tells what a file of size bytes is. Content decides; name, which may be empty, only chooses between the texts
+// that content cannot tell apart (md, txt, csv …) and serves for formats that have no signature. An SVG named
+// photo.heic is an svg, and a ZIP is a docx only if it holds what a docx holds. Content that is not what its name says,
+// and nothing else known either, is an error with the code engine.Invalid.
+func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
+	claimed := FormatOfName(name)
+	head := make([]byte, min(size, sniffLen))
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	head = head[:n]
+	if len(head) == 0 {
+		return detectEmpty(claimed)
+	}
+	if f := signature(head); f != "" {
+		return f, nil
+	}
+	found := mimetype.Detect(head)
+	switch {
+	case found.Is("application/zip") || parentIs(found, "application/zip"):
+		return zipFamily(r, size), nil
+	case packed[mimeFormat(found)] != "":
+		return unwrap(io.NewSectionReader(r, 0, size), mimeFormat(found)), nil
+	case parentIs(found, "text/plain") || found.Is("text/plain"):
+		return textFamily(head, found, claimed), nil
+	case found.Is("application/octet-stream"):
+		return unknown(claimed)
+	}
+	return mimeFormat(found), nil
+}
+
+func detectEmpty(claimed Format) (Format, error) {
+	if isText(claimed) {
+		return claimed, nil
+	}
+	return "", invalid("The file is empty.")
+}
+
+// signature knows what mimetype lacks or puts under another name.
+func signature(head []byte) Format {
+	switch {
+	case bytes.HasPrefix(head, []byte("%!PS-Adobe")) && bytes.Contains(head[:min(len(head), 64)], []byte("EPSF")),
+		bytes.HasPrefix(head, []byte("\xc5\xd0\xd3\xc6")):
+		return "eps"
+	case bytes.HasPrefix(head, []byte("Rar!\x1a\x07")):
+		return "rar"
+	case len(head) > 262 && string(head[257:262]) == "ustar":
+		return "tar"
+	case isSVG(head):
+		return "svg"
+	}
+	return ""
+}
+
+// isSVG looks past the declaration, comments and the document type for an svg root element.
+func isSVG(head []byte) bool {
+	rest := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	for {
+		end := []byte(">")
+		switch {
+		case bytes.HasPrefix(rest, []byte("<!--")):
+			end = []byte("-->")
+		case bytes.HasPrefix(rest, []byte("<!DOCTYPE svg")):
+			return true
+		case bytes.HasPrefix(rest, []byte("<?")):
+		default:
+			return bytes.HasPrefix(rest, []byte("<svg")) || bytes.HasPrefix(rest, []byte("<svg:svg"))
+		}
+		_, after, ok := bytes.Cut(rest, end)
+		if !ok {
+			return false
+		}
+		rest = bytes.TrimLeft(after, " \t\r\n")
+	}
+}
+
+func parentIs(m *mimetype.MIME, mime string) bool {
+	for p := m.Parent(); p != nil; p = p.Parent() {
+		if p.Is(mime) {
+			return true
+		}
+	}
+	return false
+}
+
+func mimeFormat(m *mimetype.MIME) Format {
+	switch {
+	case m.Is("image/heic"), m.Is("image/heif"), m.Is("image/heic-sequence"), m.Is("image/heif-sequence"):
+		return "heic"
+	case m.Is("image/vnd.mozilla.apng"):
+		return "png"
+	}
+	return ParseFormat(m.Extension())
+}
+
+// unknown trusts the name only for a format that has no signature Detect could have seen.
+func unknown(claimed Format) (Format, error) {
+	switch {
+	case claimed == "":
+		return "", invalid("The file's type cannot be told from its content, and its name has no extension.")
+	case isText(claimed) || recognised(claimed):
+		return "", invalid("The file is not a %s file, although its name says so.", claimed)
+	}
+	return claimed, nil
+}
+
+func recognised(f Format) bool {
+	return slices.Contains([]Format{"eps", "rar", "tar", "svg", "heic", "tar.gz", "tar.bz2", "tar.zst", "tar.xz"}, f) ||
+		mimetypeKnows(f)
+}
+
+func mimetypeKnows(f Format) bool {
+	for _, mime := range []string{
+		"image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp", "image/x-icon", "image/avif",
+		"image/jxl", "image/vnd.adobe.photoshop", "application/pdf", "application/zip", "application/x-7z-compressed",
+		"application/gzip", "application/x-bzip2", "application/zstd", "application/x-xz", "application/epub+zip",
+		"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/msword",
+		"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.ms-excel",
+		"application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/vnd.ms-powerpoint",
+		"application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet", "text/rtf",
+		"audio/flac", "audio/wav", "video/webm", "video/x-matroska", "audio/ogg",
+	} {
+		if m := mimetype.Lookup(mime); m != nil && mimeFormat(m) == f {
+			return true
+		}
+	}
+	return false
+}
+
+var texts = []Format{
+	"txt", "md", "csv", "tsv", "json", "html", "xml", "rst", "tex", "org", "adoc", "yaml", "yml", "toml", "log", "ini",
+	"textile", "mediawiki", "ndjson", "srt", "vtt", "css", "js", "py", "go", "sh", "svg", "rtf",
+}
+
+func isText(f Format) bool { return slices.Contains(texts, f) }
+
+// textFamily decides between texts. A signature wins; else the name, as long as the content could be what it says.
+func textFamily(head []byte, found *mimetype.MIME, claimed Format) Format {
+	guess := textGuess(head, found)
+	switch claimed {
+	case "json", "ndjson", "html", "xml", "svg", "rtf":
+		return guess // these have marks of their own, which were looked for
+	}
+	if guess == "html" && hasDoctype(head) || guess == "rtf" {
+		return guess
+	}
+	if isText(claimed) {
+		return claimed
+	}
+	return guess
+}
+
+func textGuess(head []byte, found *mimetype.MIME) Format {
+	trimmed := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case found.Is("application/json") || len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{') && isJSON(trimmed):
+		return "json"
+	case found.Is("text/html") || looksHTML(trimmed):
+		return "html"
+	}
+	if f := mimeFormat(found); isText(f) {
+		return f
+	}
+	return "txt"
+}
+
+func hasDoctype(head []byte) bool {
+	start := strings.ToLower(string(bytes.TrimLeft(head[:min(len(head), 512)], "\xef\xbb\xbf \t\r\n")))
+	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
+}
+
+func looksHTML(trimmed []byte) bool {
+	if len(trimmed) < 3 || trimmed[0] != '<' || !utf8.Valid(trimmed[:2]) {
+		return false
+	}
+	start := strings.ToLower(string(trimmed[1:min(len(trimmed), 16)]))
+	name := strings.FieldsFunc(start, func(r rune) bool { return strings.ContainsRune(" >\t\r\n/", r) })
+	return len(name) > 0 && slices.Contains([]string{
+		"!doctype", "html", "head", "body", "div", "p", "span", "a", "h1", "h2", "h3", "h4", "ul", "ol", "table", "title",
+		"meta", "style", "script", "section", "article", "main", "header", "footer", "nav", "b", "i", "em", "strong", "img",
+		"br", "hr", "pre", "code", "blockquote", "dl", "figure", "form", "center", "font",
+	}, name[0])
+}

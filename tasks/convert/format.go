@@ -1,0 +1,52 @@
+package convert
+
+import (
+	"path"
+	"strings"
+)
+
+// Format is a file format as a lower-case word, equal to the usual extension without its dot: "jpg", "tar.gz".
+type Format string
+
+// ParseFormat normalises what a person or a program wrote: case, a leading dot and aliases such as jpeg, htm or tgz. It
+// knows no list of formats, an unknown word is returned as it is.
+func ParseFormat(s string) Format {
+	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), ".")
+	if f, ok := aliases[s]; ok {
+		return f
+	}
+	return Format(s)
+}
+
+var aliases = map[string]Format{
+	"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff", "heif": "heic", "htm": "html", "xhtml": "html",
+	"markdown": "md", "mdown": "md", "mkd": "md", "text": "txt", "tgz": "tar.gz", "tbz": "tar.bz2", "tbz2": "tar.bz2",
+	"tzst": "tar.zst", "txz": "tar.xz", "gzip": "gz", "bzip2": "bz2", "zstd": "zst", "mpg": "mpeg", "djv": "djvu",
+}
+
+// FormatOfName is what a file's name claims, or "" when the name has no extension.
+func FormatOfName(name string) Format {
+	_, format := splitName(name)
+	return format
+}
+
+// Stem is a file's name without folders and without the extension that FormatOfName reads.
+func Stem(name string) string {
+	stem, _ := splitName(name)
+	return stem
+}
+
+func splitName(name string) (string, Format) {
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	lower := strings.ToLower(name)
+	for _, double := range []string{".tar.gz", ".tar.bz2", ".tar.zst", ".tar.xz"} {
+		if strings.HasSuffix(lower, double) {
+			return name[:len(name)-len(double)], Format(double[1:])
+		}
+	}
+	ext := path.Ext(name)
+	if len(ext) < 2 || len(ext) == len(name) {
+		return name, ""
+	}
+	return strings.TrimSuffix(name, ext), ParseFormat(ext)
+}

@@ -1,0 +1,214 @@
+package convert
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"github.com/HugoSmits86/nativewebp"
+	"github.com/disintegration/imaging"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+
+	"github.com/gantry-engine/gantry/tasks/convert/heif"
+)
+
+// Images converts pictures with Go's own codecs and those of golang.org/x/image. Metadata and colour profiles are not
+// carried over, an EXIF orientation is applied to the pixels; of a file with several pictures the first is taken, but GIF
+// to GIF keeps the animation. WebP is written lossless.
+type Images struct {
+	heic heif.Decoder
+}
+
+// NewImages makes the engine.
+func NewImages() *Images { return &Images{} }
+
+// Name is "imagelib".
+func (*Images) Name() string { return "imagelib" }
+
+// Version is that of golang.org/x/image.
+func (*Images) Version() string { return moduleVersion("golang.org/x/image") }
+
+// Pairs lists jpg, png, gif, bmp, tiff, webp, ico and heic to jpg, png, gif, bmp, tiff, webp and pdf.
+func (*Images) Pairs() []Pair {
+	var pairs []Pair
+	for _, from := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "ico", "heic"} {
+		for _, to := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "pdf"} {
+			names := []string{"width", "height", "fit", "strip"}
+			if to == "jpg" {
+				names = append(names, "quality")
+			}
+			pairs = append(pairs, Pair{From: from, To: to, Options: fields(names...)})
+		}
+	}
+	return pairs
+}
+
+// Convert makes one file.
+func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
+	s, err := openPicture(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if job.To == "pdf" && job.From == "jpg" && !resizes(job.Options) && endsAsJPEG(s) {
+		return []string{job.Out()}, jpegToPDF(ctx, s, job.Out())
+	}
+	if job.From == "gif" && job.To == "gif" && s.frames > 1 {
+		return []string{job.Out()}, convertAnimation(ctx, s, job)
+	}
+	img, err := s.decode(ctx, &e.heic, job.Limits.Pixels)
+	if err != nil {
+		return nil, err
+	}
+	job.Progress(50)
+	if img, err = resize(img, job.Options, job.Limits.Pixels); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
+		return encode(&contextWriter{ctx: ctx, w: w}, img, job)
+	})
+}
+
+type contextWriter struct {
+	ctx context.Context //nolint:containedctx // a writer for code that takes no context
+	w   io.Writer
+}
+
+func (c *contextWriter) Write(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// save creates a file and fills it through a buffer.
+func save(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("create the output: %w", err)
+	}
+	b := bufio.NewWriterSize(f, 64<<10)
+	return errors.Join(write(b), b.Flush(), f.Close())
+}
+
+func encode(w io.Writer, img image.Image, job Job) error {
+	switch job.To {
+	case "jpg":
+		return jpeg.Encode(w, onWhite(img), &jpeg.Options{Quality: quality(job.Options)})
+	case "png":
+		return png.Encode(w, img)
+	case "gif":
+		return gif.EncodeAll(w, &gif.GIF{Image: []*image.Paletted{toPaletted(img, nil)}, Delay: []int{0}})
+	case "bmp":
+		return bmp.Encode(w, img)
+	case "tiff":
+		return tiff.Encode(w, img, &tiff.Options{Compression: tiff.Deflate, Predictor: true})
+	case "webp":
+		if b := img.Bounds(); b.Dx() > 16384 || b.Dy() > 16384 {
+			return tooLarge("A webp image has at most 16384 pixels a side; give a width or height.")
+		}
+		return nativewebp.Encode(w, plain(img), nil)
+	}
+	return pictureToPDF(w, img, job.From == "jpg" || job.From == "heic")
+}
+
+func quality(o Options) int {
+	if o.Quality == 0 {
+		return DefaultOptions().Quality
+	}
+	return o.Quality
+}
+
+func resizes(o Options) bool { return o.Width > 0 || o.Height > 0 }
+
+// resize applies width, height and fit.
+func resize(img image.Image, o Options, limit int64) (image.Image, error) {
+	if !resizes(o) {
+		return img, nil
+	}
+	w, h := target(img.Bounds().Size(), o)
+	if err := checkPixels(w, h, limit); err != nil {
+		return nil, tooLarge("The asked size is larger than the limit of %d megapixels.", limit/1_000_000)
+	}
+	if image.Pt(w, h) == img.Bounds().Size() {
+		return img, nil
+	}
+	if o.Fit == "crop" && o.Width > 0 && o.Height > 0 {
+		return imaging.Fill(plain(img), w, h, imaging.Center, imaging.Lanczos), nil
+	}
+	return imaging.Resize(plain(img), w, h, imaging.Lanczos), nil
+}
+
+// target is the size of the output. A side that was not given follows from the other.
+func target(in image.Point, o Options) (w, h int) {
+	w, h = o.Width, o.Height
+	if w > 0 && h > 0 && o.Fit != "" && o.Fit != "max" {
+		return w, h
+	}
+	scale := float64(w) / float64(in.X)
+	if byHeight := float64(h) / float64(in.Y); w == 0 || h > 0 && byHeight < scale {
+		scale = byHeight
+	}
+	if scale > 1 && (o.Fit == "" || o.Fit == "max") {
+		return in.X, in.Y
+	}
+	round := func(side int) int { return max(1, int(float64(side)*scale+0.5)) }
+	return round(in.X), round(in.Y)
+}
+
+// convertAnimation resizes a GIF and keeps all its frames.
+func convertAnimation(ctx context.Context, s *source, job Job) error {
+	w, h := s.config.Width, s.config.Height
+	if resizes(job.Options) {
+		w, h = target(image.Pt(w, h), job.Options)
+		if err := checkPixels(w, h*s.frames, job.Limits.Pixels); err != nil {
+			return tooLarge("The %d frames are together larger than the limit of %d megapixels.", s.frames,
+				job.Limits.Pixels/1_000_000)
+		}
+	}
+	g, err := gif.DecodeAll(s.reader(ctx))
+	if err != nil {
+		return damaged(ctx, s.format, err)
+	}
+	job.Progress(30)
+	if resizes(job.Options) {
+		g = resizeGIF(g, func(frame image.Image) image.Image {
+			out, err := resize(frame, job.Options, job.Limits.Pixels)
+			if err = errors.Join(err, context.Cause(ctx)); err != nil {
+				panic(err) // cannot be over the limit, that was asked before
+			}
+			return out
+		})
+	}
+	return save(job.Out(), func(w io.Writer) error { return gif.EncodeAll(&contextWriter{ctx, w}, g) })
+}
+
+func opaque(img image.Image) bool {
+	o, ok := img.(interface{ Opaque() bool })
+	return ok && o.Opaque()
+}
+
+// onWhite puts a picture with transparency on white, for formats that have none.
+func onWhite(img image.Image) image.Image {
+	if opaque(img) {
+		return img
+	}
+	b := img.Bounds()
+	out := image.NewRGBA(image.Rectangle{Max: b.Size()})
+	draw.Draw(out, out.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(out, out.Rect, img, b.Min, draw.Over)
+	return out
+}

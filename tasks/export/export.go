@@ -1,0 +1,78 @@
+// Package export makes an operation of every exporter: it brings the files together, as one ZIP where that is asked for,
+// and leaves the rest to exporters.Deliver.
+package export
+
+import (
+	"context"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/engine/zipfile"
+	"github.com/gantry-engine/gantry/exporters"
+)
+
+// own are the parameters that every export has beside its driver's.
+type own struct {
+	Archive bool `json:"archive_multiple_files" doc:"Put several files into one ZIP file, which is exported in their place."`
+}
+
+// Operations returns the operation export/KIND of every definition. Env is what each driver is lent, completed for its task.
+func Operations(definitions []exporters.Definition, env exporters.Env) []engine.Operation {
+	operations := make([]engine.Operation, len(definitions))
+	for i, def := range definitions {
+		operations[i] = operation(def, env)
+	}
+	return operations
+}
+
+func operation(def exporters.Definition, env exporters.Env) engine.Operation {
+	op := engine.Operation{
+		Name: "export/" + def.Kind, Summary: def.Summary, Lane: engine.LaneNet,
+		Params: param.Join(def.Params, param.Of(own{})),
+		Run: func(ctx context.Context, run *engine.Run, params any) (engine.Result, error) {
+			both := params.([]any)
+			return export(ctx, run, def, env, both[0], both[1].(own))
+		},
+	}
+	for _, alias := range def.Aliases {
+		op.Aliases = append(op.Aliases, "export/"+alias)
+	}
+	if def.Validate != nil {
+		op.Check = func(params any, _ []engine.File) []param.Problem { return def.Validate(params.([]any)[0]) }
+	}
+	return op
+}
+
+func export(ctx context.Context, run *engine.Run, def exporters.Definition, env exporters.Env, params any, o own) (engine.Result, error) {
+	files, err := run.Files(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if o.Archive && len(files) > 1 {
+		archive, err := pack(ctx, run, files)
+		if err != nil {
+			return engine.Result{}, err
+		}
+		files = []engine.File{archive}
+	}
+	if def.Renames {
+		files = renamed(files)
+	}
+	env.Task, env.Owner, env.Attempt, env.Log = run.Task, run.User, run.Attempt, run.Log
+	delivered, err := exporters.Deliver(ctx, run, def, env, params, files)
+	return engine.Result{Files: delivered}, err
+}
+
+// renamed gives files with one name names of their own, in their order, and takes their folders away.
+func renamed(files []engine.File) []engine.File {
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Name
+	}
+	out := make([]engine.File, len(files))
+	for i, name := range zipfile.Unique(names) {
+		out[i] = files[i]
+		out[i].Name, out[i].Dir = name, ""
+	}
+	return out
+}
