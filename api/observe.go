@@ -35,7 +35,8 @@ func (s *server) survive(w *observed, r *http.Request, p any) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack",
+		string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
