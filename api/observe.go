@@ -18,11 +18,13 @@ func (s *server) observe(next http.Handler) http.Handler {
 		began, seen := time.Now(), &observed{ResponseWriter: w}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the connection's last request
 		defer func() {
+			s.Log.DebugContext(r.Context(), "request", "method", r.Method, "host", r.Host, "path", r.URL.Path,
+				"status", seen.status, "bytes", seen.bytes, "took", time.Since(began))
+		}()
+		defer func() {
 			if p := recover(); p != nil {
 				s.survive(seen, r, p)
 			}
-			s.Log.DebugContext(r.Context(), "request", "method", r.Method, "host", r.Host, "path", r.URL.Path,
-				"status", seen.status, "bytes", seen.bytes, "took", time.Since(began))
 		}()
 		next.ServeHTTP(seen, r)
 	})

@@ -81,10 +81,10 @@ func (s *server) router(routes []Route) http.Handler {
 	return g
 }
 
-// split sends stored files past the router, whose writer would hide sendfile.
+// split sends stored files past the router, whose writer would hide sendfile. A proxy may have put a path before theirs.
 func (s *server) split(router http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.Storage != nil && strings.HasPrefix(r.URL.Path, "/storage/") {
+		if s.Storage != nil && strings.Contains(r.URL.Path, "/storage/") {
 			s.Storage.ServeHTTP(w, r)
 			return
 		}

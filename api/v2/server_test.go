@@ -25,22 +25,22 @@ const publicURL = "https://api.example.org"
 type client struct {
 	*enginetest.Server
 	url, token string
-	release    func() // lets the tasks of the operation hold end
 }
 
 // start returns a client of a running server with a few small operations.
 func start(t *testing.T) *client {
 	t.Helper()
 	held := make(chan struct{})
-	s := enginetest.Start(t, operations(held)...)
-	released := false
-	release := func() {
-		if !released {
-			close(held)
-		}
-		released = true
-	}
-	t.Cleanup(release)
+	c := open(t, held)
+	c.Start(t)
+	t.Cleanup(func() { close(held); finish(t, c.Server) })
+	return c
+}
+
+// open returns a client of a server that runs no tasks.
+func open(t *testing.T, held <-chan struct{}) *client {
+	t.Helper()
+	s := enginetest.New(t, enginetest.Config{Operations: operations(held)})
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := slog.New(slog.DiscardHandler)
@@ -50,9 +50,26 @@ func start(t *testing.T) *client {
 	server.Config = api.Server(ctx, handler, log)
 	server.Start()
 	t.Cleanup(server.Close)
-	c := &client{Server: s, url: server.URL, release: release}
+	c := &client{Server: s, url: server.URL}
 	c.token = c.key(t, "tester", engine.Scopes()...)
 	return c
+}
+
+// finish ends what has not ended, but for uploads.
+func finish(t *testing.T, s *enginetest.Server) {
+	ctx := context.Background() // that of the test has ended
+	tasks, err := s.Tasks(ctx, engine.TaskQuery{User: s.User})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if task.AwaitsUpload {
+			continue
+		}
+		if _, err := s.Cancel(ctx, s.User, task.ID); err != nil && engine.CodeOf(err) != engine.Conflict {
+			t.Error(err)
+		}
+	}
 }
 
 // key makes a key of the user with the scopes.
