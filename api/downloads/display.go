@@ -8,9 +8,9 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
-// The two content security policies. Under the first nothing runs and nothing is loaded, not even by a file that a browser
-// takes for a page; but its sandbox keeps the viewers of browsers from playing media and showing PDFs, hence the second,
-// for what has nothing to run.
+// The two content security policies. Under the first nothing runs and nothing is loaded, not even by a file that a
+// browser takes for a page; but its sandbox keeps the viewers of browsers from playing media and showing PDFs, hence
+// the second, for what has nothing to run.
 const (
 	sandboxed = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 	viewable  = "default-src 'none'; script-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; " +
@@ -42,8 +42,8 @@ func isViewable(mime string) bool {
 	return kind == "image" || kind == "audio" || kind == "video" || isPDF(mime)
 }
 
-// pdfScript matches the keys under which a PDF keeps a script, and an action that runs when it is opened; an array there
-// is but the page to begin with.
+// pdfScript matches the keys under which a PDF keeps a script, and an action that runs when it is opened; an array
+// there is but the page to begin with.
 var pdfScript = regexp.MustCompile(`/JavaScript\b|/JS\s*(?:\(|<|\d+\s+\d+\s+R)|/OpenAction\s*[^\s\[]`)
 
 // pdfEnds is how much of a PDF is looked at, from its beginning and from its end.
