@@ -29,6 +29,9 @@ type dialect interface {
 type records [][]any
 
 func (r records) JSON() string {
+	if len(r) == 0 {
+		return "[]" // of null a database would make a row
+	}
 	out, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // only strings, numbers and nil are put in
