@@ -70,7 +70,7 @@ func TestStartIsRefused(t *testing.T) {
 		data := t.TempDir()
 		s := serve(t, data)
 		refused(t, data, "in use", fmt.Sprint(s.proc.Process.Pid), strings.TrimPrefix(s.url, "http://"), "--data")
-		s.must(200, "GET", "/v2/users/me", "")
+		s.must(200, "GET", "/healthz", "")
 	})
 	t.Run("newer schema", func(t *testing.T) {
 		data := t.TempDir()
@@ -97,14 +97,14 @@ func TestStartIsRefused(t *testing.T) {
 		write(t, filepath.Join(data, "key"), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\n")
 		refused(t, data, "is not the one")
 		write(t, filepath.Join(data, "key"), string(key))
-		serve(t, data).must(200, "GET", "/v2/users/me", "")
+		serve(t, data).must(200, "GET", "/healthz", "")
 	})
 	t.Run("going on without the key file", func(t *testing.T) {
 		data := t.TempDir()
 		serve(t, data).end(syscall.SIGTERM)
 		os.Remove(filepath.Join(data, "key"))
 		serve(t, data, "--accept-lost-key").end(syscall.SIGTERM)
-		serve(t, data).must(200, "GET", "/v2/users/me", "")
+		serve(t, data).must(200, "GET", "/healthz", "")
 	})
 	t.Run("no folder can be made", func(t *testing.T) {
 		refused(t, write(t, filepath.Join(t.TempDir(), "file"), "x")+"/data", "--data")

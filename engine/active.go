@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"io"
 	"mime"
+	"regexp"
 	"strings"
 )
 
@@ -42,4 +44,33 @@ var activeApplications = map[string]bool{
 	"application/x-ms-application":        true,
 	"application/x-ms-xbap":               true,
 	"application/x-web-app-manifest+json": true,
+}
+
+// pdfScript matches the keys under which a PDF keeps a script, and an action that runs when it is opened; an array
+// there is but the page to begin with.
+var pdfScript = regexp.MustCompile(`/JavaScript\b|/JS\s*(?:\(|<|\d+\s+\d+\s+R)|/OpenAction\s*[^\s\[]`)
+
+// pdfEnds is how much of a PDF is looked at, from its beginning and from its end.
+const pdfEnds = 1 << 20
+
+// RunsScript reports whether a file of that media type is a PDF that seems to hold a script. It is a cheap look at both ends: a script in between, in a
+// compressed object or under an escaped name is not found, and the viewer's own sandbox then has to do. It leaves the
+// reader anywhere.
+func RunsScript(mediaType string, pdf io.ReadSeeker, size int64) (bool, error) {
+	if !strings.HasPrefix(mediaType, "application/pdf") {
+		return false, nil
+	}
+	for _, from := range []int64{0, max(0, size-pdfEnds)} {
+		if _, err := pdf.Seek(from, io.SeekStart); err != nil {
+			return false, err
+		}
+		end, err := io.ReadAll(io.LimitReader(pdf, pdfEnds))
+		if err != nil {
+			return false, err
+		}
+		if pdfScript.Match(end) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
