@@ -177,6 +177,16 @@ func TestHostileDocuments(t *testing.T) {
 	}
 }
 
+// TestQuadraticMarkdown has what takes the parser minutes and gigabytes when it is let.
+func TestQuadraticMarkdown(t *testing.T) {
+	for name, text := range map[string]string{
+		"unclosed emphasis": strings.Repeat("*a_ ", 60_000),
+		"wide table":        strings.Repeat("|a", 20_000) + "\n" + strings.Repeat("|-", 20_000) + "\n" + strings.Repeat("|x\n", 2_000),
+	} {
+		t.Run(name, func(t *testing.T) { input{content: []byte(text), from: "md", to: "html"}.refused(t, "The md file has") })
+	}
+}
+
 func TestDocumentTooLarge(t *testing.T) {
 	limits := convert.LimitsOf(engine.DefaultLimits())
 	limits.Text = 100
