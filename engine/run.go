@@ -31,7 +31,8 @@ type Run struct {
 // Inputs returns what the task reads: each of its inputs in order with its files, then what arrived for it from outside.
 func (r *Run) Inputs(ctx context.Context) ([]Input, error) { return r.reader.Inputs(ctx, r.Task) }
 
-// Files returns the files of all inputs, in order. Without any it is an error with the code NoFiles.
+// Files returns the files of all inputs, in order. Without any it is an error with the code NoFiles; when an input was
+// deleted since the task became ready, with the code InputFailed.
 func (r *Run) Files(ctx context.Context) ([]File, error) {
 	inputs, err := r.Inputs(ctx)
 	if err != nil {
@@ -39,6 +40,9 @@ func (r *Run) Files(ctx context.Context) ([]File, error) {
 	}
 	var files []File
 	for _, in := range inputs {
+		if in.Gone {
+			return nil, Errorf(InputFailed, "An input was deleted while the task ran.")
+		}
 		if !in.Need {
 			files = append(files, in.Files...)
 		}

@@ -37,7 +37,8 @@ type Config struct {
 	Operations []engine.Operation
 	Slots      int // of each lane; 4 by default
 	Limits     engine.Limits
-	Log        io.Writer // by default the test's own log is not used and lines are dropped
+	Drain      time.Duration // 10 s by default
+	Log        io.Writer     // by default the test's own log is not used and lines are dropped
 }
 
 // Start returns a running engine with the operations. It is drained and closed at the end of the test.
@@ -63,6 +64,9 @@ func New(t testing.TB, c Config) *Server {
 	}
 	if c.Log == nil {
 		c.Log = io.Discard
+	}
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
 	}
 	s, err := open(t.Context(), c)
 	if err != nil {
@@ -101,7 +105,7 @@ func open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
 		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
-		WorkDir: work, Drain: 10 * time.Second, Log: log, Now: clock.Now,
+		WorkDir: work, Drain: c.Drain, Log: log, Now: clock.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
 		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
@@ -150,6 +154,16 @@ func (s *Server) Close(t testing.TB) {
 	if err := s.Store.Close(); err != nil {
 		t.Errorf("close the store: %v", err)
 	}
+}
+
+// Kill makes the engine stop as if its process had died: nothing it was doing is written any more. A Config with a short
+// Drain spares the wait for its handlers.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if err := s.Store.Close(); err != nil {
+		t.Errorf("close the store: %v", err)
+	}
+	s.Stop(t)
 }
 
 // MustSubmit stores a job of these tasks and returns it.
