@@ -37,8 +37,9 @@ type Config struct {
 	Operations []engine.Operation
 	Slots      int // of each lane; 4 by default
 	Limits     engine.Limits
-	Drain      time.Duration // 10 s by default
-	Log        io.Writer     // by default the test's own log is not used and lines are dropped
+	Drain      time.Duration    // 10 s by default
+	Log        io.Writer        // by default the test's own log is not used and lines are dropped
+	Now        func() time.Time // by default the Server's Clock
 }
 
 // Start returns a running engine with the operations. It is drained and closed at the end of the test.
@@ -55,6 +56,16 @@ func New(t testing.TB, c Config) *Server {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
+	s, err := Assemble(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(t) })
+	return s
+}
+
+// defaults are c with its zero fields set.
+func (c Config) defaults() Config {
 	if c.Slots == 0 {
 		c.Slots = 4
 	}
@@ -68,19 +79,19 @@ func New(t testing.TB, c Config) *Server {
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second
 	}
-	s, err := open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(t) })
-	return s
+	return c
 }
 
-func open(ctx context.Context, c Config) (*Server, error) {
+// Assemble returns an engine that is not running yet, for a process that is no test itself. Config.Dir is set.
+func Assemble(ctx context.Context, c Config) (*Server, error) {
+	c = c.defaults()
 	log := slog.New(slog.NewTextHandler(c.Log, nil))
 	clock := NewClock()
+	if c.Now == nil {
+		c.Now = clock.Now
+	}
 	store, err := sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), sqlstore.Options{
-		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: clock.Now})
+		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +116,7 @@ func open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
 		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
-		WorkDir: work, Drain: c.Drain, Log: log, Now: clock.Now,
+		WorkDir: work, Drain: c.Drain, Log: log, Now: c.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
 		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
