@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ type worker struct {
 	engine *Engine
 	ctx    context.Context
 	stop   context.CancelCauseFunc
+	dirs   workDirs
 
 	mu      sync.Mutex
 	running map[ID]context.CancelCauseFunc
@@ -85,11 +85,11 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
-	dir, err := os.MkdirTemp(w.engine.WorkDir, "task-")
+	dir, err := w.dirs.take(w.engine.WorkDir)
 	if err != nil {
 		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
 	}
-	defer os.RemoveAll(dir)
+	defer w.dirs.giveBack(dir)
 	run := w.newRun(c, dir)
 	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
