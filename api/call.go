@@ -70,7 +70,8 @@ func (c *Call) Body() ([]byte, error) {
 
 func bodyTooLarge() error {
 	return engine.Errorf(engine.TooLarge,
-		"The request body is larger than the %d MiB this server takes. Send files by import/upload or import/url.", MaxBody>>20)
+		"The request body is larger than the %d MiB this server takes. Send files by import/upload or import/url.",
+		MaxBody>>20)
 }
 
 func unreadable(err error) error {

@@ -32,7 +32,8 @@ type Failure struct {
 	RetryAfter time.Duration // of 429 and 503, at least a second
 }
 
-// failures is the one table from the engine's codes to HTTP. Where the wire has another code than a task shows, it is here.
+// failures is the one table from the engine's codes to HTTP. Where the wire has another code than a task shows, it is
+// here.
 var failures = map[engine.Code]struct {
 	status int
 	code   string
@@ -56,7 +57,8 @@ var failures = map[engine.Code]struct {
 	engine.WorkerLost:      {status: http.StatusInternalServerError},
 }
 
-// FailureOf returns how HTTP shows err. A cancelled context is the server's shutdown: a client that went away reads nothing.
+// FailureOf returns how HTTP shows err. A cancelled context is the server's shutdown: a client that went away reads
+// nothing.
 func FailureOf(err error) Failure {
 	var own refusal
 	if errors.As(err, &own) {

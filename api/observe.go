@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,10 +33,11 @@ func (s *server) observe(next http.Handler) http.Handler {
 
 // survive answers after a panic, or cuts an answer that had begun, so that nobody takes it for whole.
 func (s *server) survive(w *observed, r *http.Request, p any) {
-	if p == http.ErrAbortHandler {
+	if err, is := p.(error); is && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack",
+		string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}

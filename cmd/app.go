@@ -43,6 +43,8 @@ type appConfig struct {
 	holder     string // what another process on the same data is told
 	acceptLoss bool
 	log        *slog.Logger
+
+	ownDownloadHost bool
 }
 
 // workFlags bound the work of one process.
@@ -76,9 +78,9 @@ func (f workFlags) lanes(names []string) []engine.Lane {
 }
 
 // catalog lists every operation of this program. Client is what imports and exports reach the outside with.
-func (p *program) catalog(policy *egress.Policy, limits engine.Limits) (*engine.Catalog, error) {
+func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.Catalog, error) {
 	client := policy.Client(egress.ClientOptions{})
-	env := exporters.Env{HTTP: client, Dial: policy.DialContext}
+	env := exporters.Env{HTTP: client, Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
 	operations := append(alltasks.Operations(), imports.All(client)...)
 	operations = append(operations, export.Operations(append(allexporters.Definitions(), p.exporters...), env)...)
 	return engine.NewCatalog(append(operations, p.operations...)...)
@@ -120,7 +122,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err := os.MkdirAll(c.work(), 0o700); err != nil {
 		return nil, fmt.Errorf("make the work folder: %w", err)
 	}
-	catalog, err := p.catalog(c.egress, limits)
+	catalog, err := p.catalog(c.egress, c.ownDownloadHost)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type operationsCommand struct{}
 
 // Run prints the operations as a table, with the formats of those that have any.
 func (*operationsCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), engine.DefaultLimits())
+	catalog, err := p.catalog(egress.New(nil), false)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ type doctorCommand struct{}
 
 // Run says what works here.
 func (*doctorCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), engine.DefaultLimits())
+	catalog, err := p.catalog(egress.New(nil), false)
 	if err != nil {
 		return err
 	}

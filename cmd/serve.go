@@ -50,7 +50,8 @@ func (s *serveCommand) Run(ctx context.Context, p *program) error {
 	}
 	a, err := p.open(ctx, appConfig{
 		dataFlags: s.dataFlags, workFlags: s.workFlags, egress: egress.New(s.EgressAllow), acceptLoss: s.AcceptLostKey, log: log,
-		holder: fmt.Sprintf("process %d, listening on %s", os.Getpid(), listener.Addr()),
+		ownDownloadHost: u.downloads != "",
+		holder:          fmt.Sprintf("process %d, listening on %s", os.Getpid(), listener.Addr()),
 	})
 	if err != nil {
 		return err
@@ -88,8 +89,8 @@ func (s *serveCommand) urls(listener net.Listener, log *slog.Logger) (urls, erro
 	u := urls{public: strings.TrimRight(s.PublicURL, "/"), downloads: strings.TrimRight(s.DownloadsURL, "/")}
 	for flag, text := range map[string]string{"--public-url": u.public, "--downloads-url": u.downloads} {
 		parsed, err := url.Parse(text)
-		if text != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
-			return u, fmt.Errorf("%s must be an address such as https://files.example.com", flag)
+		if text != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Path != "") {
+			return u, fmt.Errorf("%s must be an address such as https://files.example.com, without a path", flag)
 		}
 	}
 	if u.public != "" {

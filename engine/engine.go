@@ -46,6 +46,9 @@ func (e *Engine) now() time.Time {
 // taken, and wait, while Run is not running.
 func (e *Engine) Run(ctx context.Context) error {
 	found, err := e.Store.Keeper.Recover(ctx)
+	if ctx.Err() != nil {
+		return nil // stopped before it began
+	}
 	if err != nil {
 		return err
 	}
@@ -83,7 +86,7 @@ func (e *Engine) Submit(ctx context.Context, user UserID, s Submission) (Job, er
 	}
 	if id != job.ID { // the key was known
 		d.discard(ctx)
-		return e.Job(ctx, user, id)
+		return e.Store.Reader.Job(ctx, id) // hidden ones too; keys are the user's own
 	}
 	return job.asSubmitted(), nil
 }

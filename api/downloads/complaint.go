@@ -19,7 +19,8 @@ var (
 	errFields = engine.Errorf(engine.Invalid, "The form has too many or too large fields before the file. "+
 		"Send the parameters of the form and then the file, as a part named file.")
 	errEarly = engine.Errorf(engine.Invalid, "The upload ended early, and nothing of it was kept. Send it again.")
-	errIdle  = engine.Errorf(engine.Timeout, "No byte of the upload came for too long, and nothing of it was kept. Send it again.")
+	errIdle  = engine.Errorf(engine.Timeout, "No byte of the upload came for too long, and nothing of it was kept. "+
+		"Send it again.")
 )
 
 // complaint turns what reading an upload failed with into what is said about it.

@@ -36,8 +36,8 @@ func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.I
 	h.send(w, r, d)
 }
 
-// send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may stand
-// a LimitedReader and nothing else, or the copy goes through memory.
+// send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may
+// stand a LimitedReader and nothing else, or the copy goes through memory.
 func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Download) {
 	if several := strings.Contains(r.Header.Get("Range"), ","); several || r.Method == http.MethodHead {
 		// A list of ranges would be answered in parts with a header each, which a client can make much larger than the file.
@@ -54,7 +54,8 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 	}
 }
 
-// bornAt returns the time that a UUIDv7 carries (RFC 9562: milliseconds in its first 48 bits), to whole seconds, or zero.
+// bornAt returns the time that a UUIDv7 carries (RFC 9562: milliseconds in its first 48 bits), to whole seconds, or
+// zero.
 func bornAt(id engine.ID) time.Time {
 	digits := strings.ReplaceAll(string(id), "-", "")
 	if len(digits) != 32 || digits[12] != '7' {

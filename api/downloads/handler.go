@@ -13,15 +13,15 @@ import (
 
 // Options are the choices of one server.
 type Options struct {
-	// OwnHost says that the host of the links serves nothing else and no cookie is ever set there. Only then is a file that
-	// can run scripts displayed where its export asked for that, in a sandbox; elsewhere it is always saved.
+	// OwnHost says that the host of the links serves nothing else and no cookie is ever set there. Only then is a file
+	// that can run scripts displayed where its export asked for that, in a sandbox; elsewhere it is always saved.
 	OwnHost bool
 }
 
 // New returns the handler of all paths below Prefix. It must get the http.ResponseWriter of net/http itself: a wrapper
-// without ReadFrom keeps files from leaving by sendfile, one without Unwrap keeps stuck clients from being cut. A download
-// that has to be broken off ends in a panic with http.ErrAbortHandler, as net/http wants it; whoever recovers must let it
-// pass.
+// without ReadFrom keeps files from leaving by sendfile, one without Unwrap keeps stuck clients from being cut. A
+// download that has to be broken off ends in a panic with http.ErrAbortHandler, as net/http wants it; whoever recovers
+// must let it pass.
 func New(e *engine.Engine, links *Links, options Options) http.Handler {
 	return &handler{engine: e, links: links, options: options}
 }
@@ -60,7 +60,8 @@ func (h *handler) now() time.Time {
 // refuseLink is the one answer to every link that does not verify, so that it tells nobody what to try next.
 func refuseLink(w http.ResponseWriter) {
 	fail(w, http.StatusForbidden, engine.Errorf(engine.Denied,
-		"This link is not valid or has expired. Links must be used unchanged; the task that shows it shows a new one while it exists."))
+		"This link is not valid or has expired. "+
+			"Links must be used unchanged; the task that shows it shows a new one while it exists."))
 }
 
 func wrongMethod(w http.ResponseWriter, allowed string) {

@@ -86,7 +86,8 @@ func (h *handlers) answerJob(c *api.Call, status int, job engine.Job, redirect b
 // firstExport returns the address of the first file that a job exports by a link.
 func (h *handlers) firstExport(job engine.Job) (string, error) {
 	if !job.Status.Ended() {
-		return "", engine.Errorf(engine.Conflict, "The job has not ended yet. Ask the sync host, or /wait, to wait for its end.")
+		return "", engine.Errorf(engine.Conflict,
+			"The job has not ended yet. Ask the sync host, or /wait, to wait for its end.")
 	}
 	for _, t := range job.Tasks {
 		if job.Status == engine.StatusFailed && t.Status == engine.StatusFailed {

@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	includeQuery = api.Query{Name: "include", Doc: "Any of payload, retries, depends_on_tasks, job, with commas between them."}
-	taskQuery    = []api.Query{
+	includeQuery = api.Query{Name: "include",
+		Doc: "Any of payload, retries, depends_on_tasks, job, with commas between them."}
+	taskQuery = []api.Query{
 		{Name: "filter[job_id]", Doc: "The id of a job."},
 		{Name: "filter[status]", Doc: "waiting, processing, finished or error."},
 		{Name: "filter[operation]", Doc: "Such as import/url."},

@@ -45,7 +45,7 @@ func New(node engine.ID, turn func(context.Context) error) *Queue {
 func (q *Queue) Enqueue(ctx context.Context, tx engine.Tx, ready []engine.Ready) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	freed := q.release(tx.Settled())
+	freed, alone := q.release(tx.Settled()), q.alone
 	for _, r := range ready {
 		if l, ok := q.lanes[r.Lane]; ok {
 			l.more = true
@@ -58,7 +58,8 @@ func (q *Queue) Enqueue(ctx context.Context, tx engine.Tx, ready []engine.Ready)
 		q.running[c.Ref] = l
 		l.free--
 	}
-	tx.After(func() { q.start(claims) }, func() { q.undo(freed, claims) })
+	handlers, handle := q.ctx, q.handle // as of the claim: when the commit is done, Run may have ended
+	tx.After(func() { q.start(handlers, handle, claims) }, func() { q.undo(freed, claims, alone) })
 	return err
 }
 
@@ -119,17 +120,18 @@ func (q *Queue) claimAlone(ctx context.Context, tx engine.Tx) ([]engine.Claim, e
 }
 
 // start runs what was claimed, now that the claims are durable.
-func (q *Queue) start(claims []engine.Claim) {
+func (q *Queue) start(ctx context.Context, handle func(context.Context, engine.Claim), claims []engine.Claim) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.handles += len(claims)
 	for _, c := range claims {
-		go q.run(q.ctx, q.handle, c)
+		go q.run(ctx, handle, c)
 	}
 }
 
-// undo takes back what a failed transaction did.
-func (q *Queue) undo(freed map[engine.Ref]*lane, claims []engine.Claim) {
+// undo takes back what a failed transaction did. Alone is not simply set: as long as something runs, that would keep
+// everything else from being claimed.
+func (q *Queue) undo(freed map[engine.Ref]*lane, claims []engine.Claim, alone bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for ref, l := range freed {
@@ -140,15 +142,11 @@ func (q *Queue) undo(freed map[engine.Ref]*lane, claims []engine.Claim) {
 		delete(q.running, c.Ref)
 		q.lanes[c.Lane].free++
 	}
-	q.ask()
-}
-
-// ask makes the next transaction look at the tables again.
-func (q *Queue) ask() {
-	q.alone = true
+	q.alone = alone
 	for _, l := range q.lanes {
 		l.more = true
 	}
+	q.idle.Broadcast()
 }
 
 func (q *Queue) run(ctx context.Context, handle func(context.Context, engine.Claim), c engine.Claim) {
@@ -173,25 +171,29 @@ func (q *Queue) run(ctx context.Context, handle func(context.Context, engine.Cla
 // Run implements engine.Queue. It is called once at a time.
 func (q *Queue) Run(ctx context.Context, lanes []engine.Lane, handle func(context.Context, engine.Claim)) error {
 	q.open(context.WithoutCancel(ctx), lanes, handle)
+	defer q.drain()
 	if err := q.turn(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	<-ctx.Done()
+	return nil
+}
+
+// drain claims no more and returns when everything that was claimed has ended.
+func (q *Queue) drain() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.handle = nil // claims no more
+	q.handle = nil
 	for len(q.running) > 0 || q.handles > 0 {
 		q.idle.Wait()
 	}
-	return nil
 }
 
 func (q *Queue) open(ctx context.Context, lanes []engine.Lane, handle func(context.Context, engine.Claim)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ctx, q.handle, q.lanes = ctx, handle, map[string]*lane{}
+	q.ctx, q.handle, q.lanes, q.alone = ctx, handle, map[string]*lane{}, true
 	for _, l := range lanes {
-		q.lanes[l.Name] = &lane{name: l.Name, free: l.Slots}
+		q.lanes[l.Name] = &lane{name: l.Name, free: l.Slots, more: true}
 	}
-	q.ask()
 }

@@ -21,6 +21,9 @@ type dialect interface {
 	// migrate brings the tables up to date, and refuses those of a newer version.
 	migrate(ctx context.Context, db *sql.DB) error
 
+	// backup writes a copy of the database to a new file, while it is in use.
+	backup(ctx context.Context, path string) error
+
 	// changed returns a number that differs when another process may have written.
 	changed(ctx context.Context, db *sql.DB) (int64, error)
 }
@@ -29,6 +32,9 @@ type dialect interface {
 type records [][]any
 
 func (r records) JSON() string {
+	if len(r) == 0 {
+		return "[]" // of null a database would make a row
+	}
 	out, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // only strings, numbers and nil are put in

@@ -87,6 +87,17 @@ func (d sqlite) migrate(ctx context.Context, db *sql.DB) error {
 	return migrate(ctx, provider, func(have int64) error { return d.copyAside(ctx, db, have) })
 }
 
+// backup has a connection of its own: the writing one never rests, the reading ones must not write.
+func (d sqlite) backup(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", d.dsn())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	return err
+}
+
 // copyAside keeps the database as it was before a migration.
 func (d sqlite) copyAside(ctx context.Context, db *sql.DB, version int64) error {
 	to := fmt.Sprintf("%s.before-%d", d.path, version+1)

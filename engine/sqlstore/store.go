@@ -86,8 +86,7 @@ func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.c
 
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
 func (s *Store) BackupTo(ctx context.Context, path string) error {
-	_, err := s.reader.ExecContext(ctx, "VACUUM INTO ?", path)
-	return err
+	return s.dialect.backup(ctx, path)
 }
 
 func (s *Store) now() time.Time { return s.options.Now() }

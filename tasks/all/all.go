@@ -3,12 +3,14 @@ package all
 
 import (
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // Operations returns the operations.
 func Operations() []engine.Operation {
 	return []engine.Operation{
+		archive.Operation(),
 		convert.Operation(convert.Embedded()),
 	}
 }

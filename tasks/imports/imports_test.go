@@ -87,7 +87,8 @@ func TestContent(t *testing.T) {
 		"base64, no padding": {"import/base64", object{"file": "aGVsbG8", "filename": "a.txt"}, "a.txt", "hello"},
 		"base64, lines":      {"import/base64", object{"file": "aGVs\r\nbG8=\n", "filename": "a.txt"}, "a.txt", "hello"},
 		"base64, for URLs":   {"import/base64", object{"file": "-_-_", "filename": "a"}, "a", "\xfb\xff\xbf"},
-		"base64, data URL":   {"import/base64", object{"file": "data:text/plain;charset=utf-8;base64,aGVsbG8=", "filename": "a.txt"}, "a.txt", "hello"},
+		"base64, data URL": {"import/base64", object{"file": "data:text/plain;charset=utf-8;base64,aGVsbG8=",
+			"filename": "a.txt"}, "a.txt", "hello"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +102,8 @@ func TestContent(t *testing.T) {
 
 func TestLargeBase64(t *testing.T) {
 	s := start(t)
-	name, content := read(t, s, run(t, s, "import/base64", object{"file": strings.Repeat("QUFB\n", 1<<20), "filename": "a"}))
+	name, content := read(t, s, run(t, s, "import/base64", object{"file": strings.Repeat("QUFB\n", 1<<20),
+		"filename": "a"}))
 	if name != "a" || content != strings.Repeat("AAA", 1<<20) {
 		t.Errorf("got %q with %d bytes", name, len(content))
 	}
@@ -126,28 +128,37 @@ func TestRefusedParameters(t *testing.T) {
 		params    string
 		want      string
 	}{
-		"raw without anything":     {"import/raw", `{}`, "tasks.i.filename is required"},
-		"raw without a file":       {"import/raw", `{"filename":"a"}`, "tasks.i.file is required"},
-		"base64 without a file":    {"import/base64", `{"filename":"a","file":null}`, "tasks.i.file is required"},
-		"base64 with another sign": {"import/base64", `{"filename":"a","file":"aGVs$G8="}`, `tasks.i.file is not base64: character 5 is "$"`},
-		"base64 with a letter":     {"import/base64", `{"filename":"a","file":"aGé"}`, `tasks.i.file is not base64: character 3 is "é"`},
-		"base64 cut off":           {"import/base64", `{"filename":"a","file":"aGVsb"}`, "tasks.i.file is not base64: it ends in the middle"},
-		"base64 that goes on":      {"import/base64", `{"filename":"a","file":"aGVsbG8=aGVs"}`, "tasks.i.file is not base64: it goes on after its padding, at character 9"},
-		"base64, too much padding": {"import/base64", `{"filename":"a","file":"aGVsbG8=="}`, "tasks.i.file is not base64: it ends in the middle"},
-		"data URL in plain":        {"import/base64", `{"filename":"a","file":"data:,hello"}`, "tasks.i.file is a data: URL without"},
-		"wrong place in data URL":  {"import/base64", `{"filename":"a","file":"data:;base64,aG$s"}`, `tasks.i.file is not base64: character 16 is "$"`},
-		"no URL":                   {"import/url", `{}`, "tasks.i.url is required"},
-		"relative URL":             {"import/url", `{"url":"/a"}`, "tasks.i.url must be"},
-		"file URL":                 {"import/url", `{"url":"file:///etc/passwd"}`, "tasks.i.url must be"},
-		"URL without host":         {"import/url", `{"url":"http:///a"}`, "tasks.i.url must be"},
-		"broken URL":               {"import/url", `{"url":"http://a b"}`, "tasks.i.url must be"},
-		"header name":              {"import/url", `{"url":"http://h/","headers":{"a b":"x"}}`, `tasks.i.headers has "a b"`},
-		"header value":             {"import/url", `{"url":"http://h/","headers":{"a":"x\r\ny: z"}}`, `tasks.i.headers has "a"`},
-		"redirect to a script":     {"import/upload", `{"redirect":"javascript:alert(1)"}`, "tasks.i.redirect must be"},
+		"raw without anything":  {"import/raw", `{}`, "tasks.i.filename is required"},
+		"raw without a file":    {"import/raw", `{"filename":"a"}`, "tasks.i.file is required"},
+		"base64 without a file": {"import/base64", `{"filename":"a","file":null}`, "tasks.i.file is required"},
+		"base64 with another sign": {"import/base64", `{"filename":"a","file":"aGVs$G8="}`,
+			`tasks.i.file is not base64: character 5 is "$"`},
+		"base64 with a letter": {"import/base64", `{"filename":"a","file":"aGé"}`,
+			`tasks.i.file is not base64: character 3 is "é"`},
+		"base64 cut off": {"import/base64", `{"filename":"a","file":"aGVsb"}`,
+			"tasks.i.file is not base64: it ends in the middle"},
+		"base64 that goes on": {"import/base64", `{"filename":"a","file":"aGVsbG8=aGVs"}`,
+			"tasks.i.file is not base64: it goes on after its padding, at character 9"},
+		"base64, too much padding": {"import/base64", `{"filename":"a","file":"aGVsbG8=="}`,
+			"tasks.i.file is not base64: it ends in the middle"},
+		"data URL in plain": {"import/base64", `{"filename":"a","file":"data:,hello"}`,
+			"tasks.i.file is a data: URL without"},
+		"wrong place in data URL": {"import/base64", `{"filename":"a","file":"data:;base64,aG$s"}`,
+			`tasks.i.file is not base64: character 16 is "$"`},
+		"no URL":           {"import/url", `{}`, "tasks.i.url is required"},
+		"relative URL":     {"import/url", `{"url":"/a"}`, "tasks.i.url must be"},
+		"file URL":         {"import/url", `{"url":"file:///etc/passwd"}`, "tasks.i.url must be"},
+		"URL without host": {"import/url", `{"url":"http:///a"}`, "tasks.i.url must be"},
+		"broken URL":       {"import/url", `{"url":"http://a b"}`, "tasks.i.url must be"},
+		"header name":      {"import/url", `{"url":"http://h/","headers":{"a b":"x"}}`, `tasks.i.headers has "a b"`},
+		"header value": {"import/url", `{"url":"http://h/","headers":{"a":"x\r\ny: z"}}`,
+			`tasks.i.headers has "a"`},
+		"redirect to a script": {"import/upload", `{"redirect":"javascript:alert(1)"}`, "tasks.i.redirect must be"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Submit(t.Context(), s.User, engine.Submission{Tasks: []engine.TaskSpec{enginetest.Task("i", test.operation, test.params)}})
+			_, err := s.Submit(t.Context(), s.User, engine.Submission{Tasks: []engine.TaskSpec{enginetest.Task("i",
+				test.operation, test.params)}})
 			got := problems(err)
 			if !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, test.want) }) {
 				t.Errorf("got %q, want %s", got, test.want)

@@ -106,7 +106,8 @@ func TestURLSendsWhatItIsTold(t *testing.T) {
 	}})
 	read(t, s, run(t, s, "import/url", object{"url": strings.Replace(base, "//", "//us%65r:p%3Ass@", 1) + "/a.txt",
 		"headers": object{"x-one": "1", "Accept-Encoding": "gzip", "Range": "bytes=1-", "Host": "other.example.test"}}))
-	want := map[string]string{"Authorization": "Basic dXNlcjpwOnNz", "X-One": "1", "Accept-Encoding": "identity", "Range": "", "User-Agent": "Gantry"}
+	want := map[string]string{"Authorization": "Basic dXNlcjpwOnNz", "X-One": "1", "Accept-Encoding": "identity",
+		"Range": "", "User-Agent": "Gantry"}
 	for name, value := range want {
 		if got.Get(name) != value {
 			t.Errorf("%s is %q, want %q", name, got.Get(name), value)
@@ -130,7 +131,8 @@ func TestURLKeepsSecretsFromOtherHosts(t *testing.T) {
 		_, _ = io.WriteString(w, "hello")
 	}})
 	base := web(t, map[string]http.HandlerFunc{"/": http.RedirectHandler(other+"/a.txt", http.StatusFound).ServeHTTP})
-	read(t, s, run(t, s, "import/url", object{"url": strings.Replace(base, "//", "//user:pass@", 1), "headers": object{"x-token": "secret"}}))
+	read(t, s, run(t, s, "import/url", object{"url": strings.Replace(base, "//", "//user:pass@", 1),
+		"headers": object{"x-token": "secret"}}))
 	for _, name := range []string{"Authorization", "X-Token", "Referer"} {
 		if got.Get(name) != "" {
 			t.Errorf("another host was sent %s: %s", name, got.Get(name))
@@ -295,8 +297,10 @@ func TestURLPassingFailures(t *testing.T) {
 	}
 	cut := func(*http.Request) { panic(http.ErrAbortHandler) }
 	base := web(t, map[string]http.HandlerFunc{
-		"/503": refuse(503, "7"), "/429": refuse(429, "Mon, 01 Jan 2018 00:00:00 GMT"), "/500": refuse(500, "soon"), "/408": refuse(408, "-1"),
-		"/short": begin("100", cut), "/cut": begin("", cut), "/stuck": begin("100", func(r *http.Request) { <-r.Context().Done() }),
+		"/503": refuse(503, "7"), "/429": refuse(429, "Mon, 01 Jan 2018 00:00:00 GMT"), "/500": refuse(500,
+			"soon"), "/408": refuse(408, "-1"),
+		"/short": begin("100", cut), "/cut": begin("", cut), "/stuck": begin("100",
+			func(r *http.Request) { <-r.Context().Done() }),
 	})
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
@@ -305,8 +309,10 @@ func TestURLPassingFailures(t *testing.T) {
 		code    engine.Code
 		after   time.Duration
 	}{
-		{base + "/503", engine.Unavailable, 7 * time.Second}, {base + "/429", engine.RateLimited, 0}, {base + "/500", engine.Unavailable, 0},
-		{base + "/408", engine.Unavailable, 0}, {base + "/short", engine.Unavailable, 0}, {base + "/cut", engine.Unavailable, 0},
+		{base + "/503", engine.Unavailable, 7 * time.Second}, {base + "/429", engine.RateLimited, 0}, {base + "/500",
+			engine.Unavailable, 0},
+		{base + "/408", engine.Unavailable, 0}, {base + "/short", engine.Unavailable, 0}, {base + "/cut",
+			engine.Unavailable, 0},
 		{base + "/stuck", engine.Timeout, 0}, {closed.URL, engine.Unavailable, 0},
 	}
 	for _, test := range tests {
@@ -396,18 +402,24 @@ func TestURLIsNotResumedWrongly(t *testing.T) {
 		code     engine.Code
 		requests int
 	}{
-		"weak validator":    {&breaking{header: map[string]string{"ETag": `W/"v1"`}}, engine.Unavailable, 1},
-		"no validator":      {&breaking{}, engine.Unavailable, 1},
-		"no ranges":         {&breaking{header: map[string]string{"ETag": `"v1"`, "Accept-Ranges": "none"}}, engine.Unavailable, 1},
-		"the file changed":  {&breaking{header: strong, late: status(200, "ETag", `"v2"`)}, engine.Unavailable, 2},
-		"another validator": {&breaking{header: strong, late: status(206, "ETag", `"v2"`, "Content-Range", "bytes 1000-3499/3500")}, engine.Unavailable, 2},
-		"another place":     {&breaking{header: strong, late: status(206, "Content-Range", "bytes 999-3499/3500")}, engine.Unavailable, 2},
-		"another size":      {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3499/3501")}, engine.Unavailable, 2},
-		"another end":       {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3498/3500")}, engine.Unavailable, 2},
+		"weak validator": {&breaking{header: map[string]string{"ETag": `W/"v1"`}}, engine.Unavailable, 1},
+		"no validator":   {&breaking{}, engine.Unavailable, 1},
+		"no ranges": {&breaking{header: map[string]string{"ETag": `"v1"`, "Accept-Ranges": "none"}},
+			engine.Unavailable, 1},
+		"the file changed": {&breaking{header: strong, late: status(200, "ETag", `"v2"`)}, engine.Unavailable, 2},
+		"another validator": {&breaking{header: strong, late: status(206, "ETag", `"v2"`, "Content-Range",
+			"bytes 1000-3499/3500")}, engine.Unavailable, 2},
+		"another place": {&breaking{header: strong, late: status(206, "Content-Range", "bytes 999-3499/3500")},
+			engine.Unavailable, 2},
+		"another size": {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3499/3501")},
+			engine.Unavailable, 2},
+		"another end": {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3498/3500")},
+			engine.Unavailable, 2},
 		"no range":          {&breaking{header: strong, late: status(206)}, engine.Unavailable, 2},
 		"not satisfiable":   {&breaking{header: strong, late: status(416)}, engine.Unavailable, 2},
 		"deleted meanwhile": {&breaking{header: strong, late: status(404)}, engine.NotFound, 2},
-		"no more bytes": {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3499/3500", "Content-Length", "2500")},
+		"no more bytes": {&breaking{header: strong, late: status(206, "Content-Range", "bytes 1000-3499/3500",
+			"Content-Length", "2500")},
 			engine.Unavailable, 2},
 	}
 	for name, test := range tests {
@@ -427,7 +439,8 @@ func TestURLWithTheDefaultPolicy(t *testing.T) {
 	s := startWith(t, egress.New(nil).Client(egress.ClientOptions{}))
 	var called atomic.Bool
 	base := web(t, map[string]http.HandlerFunc{"/": func(http.ResponseWriter, *http.Request) { called.Store(true) }})
-	for _, address := range []string{base, strings.Replace(base, "127.0.0.1", "localhost", 1), strings.Replace(base, "127.0.0.1", "2130706433", 1),
+	for _, address := range []string{base, strings.Replace(base, "127.0.0.1", "localhost", 1), strings.Replace(base,
+		"127.0.0.1", "2130706433", 1),
 		"http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data", "http://10.0.0.1:1/"} {
 		task := run(t, s, "import/url", object{"url": address})
 		if task.Code != engine.Denied || task.Message != egress.ErrRefused.Error() {
