@@ -63,7 +63,7 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 		delete(open, id)
 		t.end(job, ended{id: id, ok: state == "finished", ignored: ignored == 1})
 		return nil
-	}, t.at, t.expires(), r.JSON())
+	}, t.at, t.expires(), r)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
 		err := r.Scan(&id)
 		live[id] = true
 		return err
-	}, r.JSON())
+	}, r)
 	for s, blobs := range wanted {
 		for _, b := range blobs {
 			if !live[b] {
@@ -143,14 +143,14 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 		}
 	}
 	if len(blobs) > 0 {
-		if err := t.session.exec(ctx, blobsSQL, blobs.JSON()); err != nil {
+		if err := t.session.exec(ctx, blobsSQL, blobs); err != nil {
 			return err
 		}
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return t.session.exec(ctx, filesSQL, files.JSON())
+	return t.session.exec(ctx, filesSQL, files)
 }
 
 const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.lane, tasks.priority, tasks.losses`
@@ -196,5 +196,5 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 			t.ready = append(t.ready, ready)
 		}
 		return nil
-	}, r.JSON())
+	}, r)
 }
