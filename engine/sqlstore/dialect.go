@@ -15,7 +15,7 @@ type dialect interface {
 	// room the JSON array of arrays bound to its one ? becomes the rows. Each column is a name and one of the types id, int,
 	// text; the first is never NULL, and rows in which it is are left out.
 	records(columns []string, room int) string
-	room(rows int) int
+	room(rows, columns int) int
 
 	// begin is the statement that opens a transaction for writing.
 	begin() string

@@ -85,7 +85,7 @@ func (w *sqlSession) statement(ctx context.Context, query string, args []any) (*
 			w.bound = append(w.bound, arg)
 			continue
 		}
-		f.rooms[sets] = w.store.dialect.room(len(r))
+		f.rooms[sets] = w.store.dialect.room(len(r), r.columns())
 		w.bound = r.bind(w.bound, f.rooms[sets])
 		sets++
 	}
@@ -100,6 +100,13 @@ func (w *sqlSession) statement(ctx context.Context, query string, args []any) (*
 	return st, w.bound, nil
 }
 
+func (r records) columns() int {
+	if len(r) == 0 {
+		return 0
+	}
+	return len(r[0])
+}
+
 // bind appends the values of the rows, and NULL for the room they do not fill; with no room it is JSON.
 func (r records) bind(to []any, room int) []any {
 	if room == 0 {
@@ -108,7 +115,7 @@ func (r records) bind(to []any, room int) []any {
 	for _, row := range r {
 		to = append(to, row...)
 	}
-	return append(to, make([]any, (room-len(r))*len(r[0]))...)
+	return append(to, make([]any, (room-len(r))*r.columns())...)
 }
 
 func (w *sqlSession) exec(ctx context.Context, query string, args ...any) error {

@@ -79,15 +79,15 @@ func (sqlite) records(columns []string, room int) string {
 	return "(SELECT " + strings.Join(selected, ", ") + " FROM (VALUES " + values + ") WHERE column1 IS NOT NULL)"
 }
 
-const maxRoom = 64
+const maxValues = 2048 // bound to one set of records
 
-func (sqlite) room(rows int) int {
-	if rows == 0 || rows > maxRoom {
-		return 0
-	}
+func (sqlite) room(rows, columns int) int {
 	room := 1
 	for room < rows {
 		room *= 2
+	}
+	if rows == 0 || room*columns > maxValues {
+		return 0
 	}
 	return room
 }
