@@ -141,7 +141,7 @@ func (s *Store) Blobs(ctx context.Context) ([]engine.BlobID, error) {
 func (s *Store) Forget(ctx context.Context, blobs []engine.BlobID) error {
 	return s.other(ctx, len(blobs), func(t *tx) error {
 		return t.session.exec(ctx, `DELETE FROM blobs WHERE dying = 1 AND id IN (SELECT id FROM {id id} AS r)`,
-			idRecords(blobs).JSON())
+			idRecords(blobs))
 	})
 }
 

@@ -91,12 +91,12 @@ func (s *Store) BackupTo(ctx context.Context, path string) error {
 
 func (s *Store) now() time.Time { return s.options.Now() }
 
-// text returns the query in the dialect.
+// text returns the query in the dialect, with its records as JSON.
 func (s *Store) text(query string) string {
 	if t, ok := s.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := expand(s.dialect, query)
+	t := expand(s.dialect, query, rooms{})
 	s.texts.Store(query, t)
 	return t
 }

@@ -64,7 +64,11 @@ func run(ctx context.Context, r *engine.Run, p Params) (engine.Result, error) {
 		return engine.Result{}, err
 	}
 	format := convert.ParseFormat(p.OutputFormat)
-	out, err := os.CreateTemp(r.Dir, "archive-*")
+	dir, err := r.Dir()
+	if err != nil {
+		return engine.Result{}, err
+	}
+	out, err := os.CreateTemp(dir, "archive-*")
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("create the archive: %w", err)
 	}

@@ -171,7 +171,11 @@ func (h handler) convert(
 	if err != nil {
 		return Offer{}, nil, err
 	}
-	dir, err := os.MkdirTemp(run.Dir, "out-")
+	scratch, err := run.Dir()
+	if err != nil {
+		return Offer{}, nil, err
+	}
+	dir, err := os.MkdirTemp(scratch, "out-")
 	if err != nil {
 		return Offer{}, nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
