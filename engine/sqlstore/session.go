@@ -119,7 +119,7 @@ func (r records) bind(to []any, room int) []any {
 }
 
 func (w *sqlSession) exec(ctx context.Context, query string, args ...any) error {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ func (w *sqlSession) exec(ctx context.Context, query string, args ...any) error 
 }
 
 func (w *sqlSession) query(ctx context.Context, query string, args ...any) (rows, error) {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, bound...)
+	return st.QueryContext(ctx, bound...) //nolint:rowserrcheck // tx.each looks at it
 }
 
 func (w *sqlSession) close() {
