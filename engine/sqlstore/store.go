@@ -81,9 +81,6 @@ func (s *Store) Close() error {
 	return rerr
 }
 
-// Changed returns a number that differs when another process may have written to the tables.
-func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.changed(ctx, s.reader) }
-
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
 func (s *Store) BackupTo(ctx context.Context, path string) error {
 	return s.dialect.backup(ctx, path)
