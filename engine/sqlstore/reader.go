@@ -13,7 +13,11 @@ import (
 
 // read runs a query on the readers' connections and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	found, err := s.reader.QueryContext(ctx, s.text(query), args...)
+	st, err := s.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	found, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
