@@ -42,7 +42,7 @@ func (s *server) handler(r Route) gin.HandlerFunc {
 			err = r.Handle(call)
 		}
 		if err != nil {
-			s.refuse(call, err)
+			Fail(c.Writer, c.Request, s.Log, err)
 		}
 	}
 }

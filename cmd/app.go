@@ -86,6 +86,15 @@ func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 
+// Catalog returns the operations of the program with the options, as they work on this machine.
+func Catalog(options ...Option) (*engine.Catalog, error) {
+	p := &program{}
+	for _, o := range options {
+		o(p)
+	}
+	return p.catalog(egress.New(nil), false)
+}
+
 // open opens the data folder and puts an engine on it that is not running yet.
 func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err := c.make(); err != nil {

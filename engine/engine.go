@@ -46,8 +46,8 @@ func (e *Engine) now() time.Time {
 // taken, and wait, while Run is not running.
 func (e *Engine) Run(ctx context.Context) error {
 	found, err := e.Store.Keeper.Recover(ctx)
-	if ctx.Err() != nil {
-		return nil // stopped before it began
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before there was anything to drain
 	}
 	if err != nil {
 		return err
@@ -79,16 +79,22 @@ func (e *Engine) Submit(ctx context.Context, user UserID, s Submission) (Job, er
 		return Job{}, err
 	}
 	job := NewJob{ID: NewID(), User: user, Submission: s, Tasks: d.tasks, CreatedAt: e.now()}
-	id, err := e.Store.Graph.Submit(ctx, job)
+	id, err := e.Store.Graph.Submit(context.WithoutCancel(ctx), job) // its outcome says whether the content is needed
 	if err != nil {
 		d.discard(ctx)
 		return Job{}, err
 	}
-	if id != job.ID { // the key was known
+	if id != job.ID { // the key was known; the job may be a hidden one
 		d.discard(ctx)
-		return e.Store.Reader.Job(ctx, id) // hidden ones too; keys are the user's own
+		return e.Store.Reader.Job(ctx, id)
 	}
 	return job.asSubmitted(), nil
+}
+
+// Check returns what Submit would refuse the job with for its mistakes; nil if there are none. It stores nothing.
+func (e *Engine) Check(ctx context.Context, user UserID, s Submission) error {
+	_, err := e.check(ctx, user, s)
+	return err
 }
 
 // room refuses new work before the disk is full.

@@ -14,14 +14,13 @@ type worker struct {
 	engine *Engine
 	ctx    context.Context
 	stop   context.CancelCauseFunc
-	dirs   workDirs
 
 	mu      sync.Mutex
-	running map[ID]context.CancelCauseFunc
+	running map[Ref]context.CancelCauseFunc
 }
 
 func newWorker(e *Engine) *worker {
-	w := &worker{engine: e, running: map[ID]context.CancelCauseFunc{}}
+	w := &worker{engine: e, running: map[Ref]context.CancelCauseFunc{}}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -49,8 +48,10 @@ func (w *worker) work(ctx context.Context) error {
 func (w *worker) cancel(task ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if cancel, ok := w.running[task]; ok {
-		cancel(ErrCanceled)
+	for ref, cancel := range w.running {
+		if ref.Task == task {
+			cancel(ErrCanceled)
+		}
 	}
 	w.engine.gone.close(task)
 }
@@ -60,11 +61,11 @@ func (w *worker) handle(_ context.Context, c Claim) {
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
 	w.mu.Lock()
-	w.running[c.Task] = cancel
+	w.running[c.Ref] = cancel // not by the task: its next attempt may begin before this one is taken off
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
-		delete(w.running, c.Task)
+		delete(w.running, c.Ref)
 		w.mu.Unlock()
 	}()
 	w.end(ctx, c, w.attempt(ctx, c))
@@ -85,12 +86,8 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
-	dir, err := w.dirs.take(w.engine.WorkDir)
-	if err != nil {
-		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
-	}
-	defer w.dirs.giveBack(dir)
-	run := w.newRun(c, dir)
+	run := w.newRun(c)
+	defer run.clean()
 	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
@@ -128,18 +125,19 @@ func lostKey(err error) error {
 
 func (w *worker) budget(c common) time.Duration {
 	limit := w.engine.Limits.Run
-	if asked := time.Duration(c.Timeout) * time.Second; asked > 0 && asked < limit {
-		return asked
+	if c.Timeout > 0 && c.Timeout < int(limit/time.Second) { // in seconds: any number can be asked for
+		return time.Duration(c.Timeout) * time.Second
 	}
 	return limit
 }
 
-func (w *worker) newRun(c Claim, dir string) *Run {
+func (w *worker) newRun(c Claim) *Run {
 	return &Run{
-		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name, Dir: dir,
+		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name,
 		Log: w.engine.Log.With("job", c.Job, "task", c.Task, "operation", c.Operation, "attempt", c.Attempt),
 
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
+		workDir: w.engine.WorkDir,
 	}
 }
 
@@ -160,17 +158,30 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created})
 		return
 	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
-		return // its end is written already
+		w.discard(c, o.created) // its end is written already
+		return
 	case errors.Is(cause, ErrShuttingDown):
+		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref})
 		return
 	}
 	failure := w.failure(c, o.err)
 	if wait, again := retry(failure, c.Tries+1); again && !errors.Is(failure, ErrTimedOut) {
+		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
 		return
 	}
 	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created})
+}
+
+// discard removes the bytes that an attempt made and that no settlement was ever asked to keep.
+func (w *worker) discard(c Claim, made []BlobID) {
+	for _, b := range made {
+		if err := w.engine.Files.Remove(context.WithoutCancel(w.ctx), b); err != nil {
+			w.engine.Log.Warn("bytes of an attempt stay until a later sweep", "job", c.Job, "task", c.Task,
+				"attempt", c.Attempt, "error", err)
+		}
+	}
 }
 
 // failure is err as it is kept. What nobody foresaw is logged whole and shown as internal.

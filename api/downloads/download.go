@@ -14,18 +14,18 @@ import (
 // revalidation.
 func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.ID, name string) {
 	if err := h.links.signer.Verify(link.Read, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, h.now()); err != nil {
-		refuseLink(w)
+		h.fail(w, r, errLink)
 		return
 	}
 	d, err := h.engine.Download(r.Context(), task, name)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	defer d.Close()
 	kind, policy, err := h.display(d)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	header := w.Header()

@@ -105,7 +105,7 @@ func (p *parser) body(body []byte) ([]member, error) {
 		return nil, malformed(body, err)
 	}
 	if k := kind(raw); k != "an object" && k != "an empty list" {
-		return nil, engine.Wrap(api.ErrNotJSON, engine.Invalid,
+		return nil, engine.Wrap(api.ErrMalformed, engine.Invalid,
 			"The body must be a JSON object; it is %s (line 1, byte 1).", k)
 	}
 	return p.object("", raw), nil
@@ -121,7 +121,7 @@ func malformed(body []byte, err error) error {
 	before := body[:max(at-1, 0)]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return engine.Wrap(errors.Join(api.ErrNotJSON, err), engine.Invalid,
+	return engine.Wrap(errors.Join(api.ErrMalformed, err), engine.Invalid,
 		"The body is not valid JSON at line %d, column %d (byte %d): %s.", line, column, at, err)
 }
 

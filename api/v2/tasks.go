@@ -29,7 +29,7 @@ func (h *handlers) createTask(c *api.Call, operation string) error {
 	}
 	spec, err := parseTask(operation, body)
 	if err != nil {
-		return err
+		return h.everyMistake(c, engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}, err)
 	}
 	s := engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}
 	if err := identify(c, body, &s); err != nil {

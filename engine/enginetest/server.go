@@ -37,7 +37,9 @@ type Config struct {
 	Operations []engine.Operation
 	Slots      int // of each lane; 4 by default
 	Limits     engine.Limits
-	Log        io.Writer // by default the test's own log is not used and lines are dropped
+	Drain      time.Duration    // 10 s by default
+	Log        io.Writer        // by default the test's own log is not used and lines are dropped
+	Now        func() time.Time // by default the Server's Clock
 }
 
 // Start returns a running engine with the operations. It is drained and closed at the end of the test.
@@ -54,6 +56,16 @@ func New(t testing.TB, c Config) *Server {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
+	s, err := Assemble(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(t) })
+	return s
+}
+
+// defaults are c with its zero fields set.
+func (c Config) defaults() Config {
 	if c.Slots == 0 {
 		c.Slots = 4
 	}
@@ -64,19 +76,22 @@ func New(t testing.TB, c Config) *Server {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
-	s, err := open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
 	}
-	t.Cleanup(func() { s.Close(t) })
-	return s
+	return c
 }
 
-func open(ctx context.Context, c Config) (*Server, error) {
+// Assemble returns an engine that is not running yet, for a process that is no test itself. Config.Dir is set.
+func Assemble(ctx context.Context, c Config) (*Server, error) {
+	c = c.defaults()
 	log := slog.New(slog.NewTextHandler(c.Log, nil))
 	clock := NewClock()
+	if c.Now == nil {
+		c.Now = clock.Now
+	}
 	store, err := sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), sqlstore.Options{
-		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: clock.Now})
+		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +116,7 @@ func open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
 		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
-		WorkDir: work, Drain: 10 * time.Second, Log: log, Now: clock.Now,
+		WorkDir: work, Drain: c.Drain, Log: log, Now: c.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
 		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
@@ -150,6 +165,16 @@ func (s *Server) Close(t testing.TB) {
 	if err := s.Store.Close(); err != nil {
 		t.Errorf("close the store: %v", err)
 	}
+}
+
+// Kill makes the engine stop as if its process had died: nothing it was doing is written any more. A Config with a short
+// Drain spares the wait for its handlers.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if err := s.Store.Close(); err != nil {
+		t.Errorf("close the store: %v", err)
+	}
+	s.Stop(t)
 }
 
 // MustSubmit stores a job of these tasks and returns it.

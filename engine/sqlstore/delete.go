@@ -40,7 +40,8 @@ type doomed struct {
 }
 
 // remove deletes the tasks that the query selects (id, job, whether it is live) with all they have, and jobs with their
-// last task.
+// last task. With a reason it is somebody's wish: what is at work on them is told to stop. Without one their time has
+// come, and what is being sent may be sent to its end.
 func (t *tx) remove(ctx context.Context, query string, reason *engine.Error, args ...any) error {
 	var d doomed
 	err := t.each(ctx, query, func(r rows) error {
@@ -50,8 +51,10 @@ func (t *tx) remove(ctx context.Context, query string, reason *engine.Error, arg
 			return err
 		}
 		d.ids = append(d.ids, []any{id, job})
-		t.hints = append(t.hints, engine.Hint{Job: job, Task: id})
-		if live {
+		if reason != nil {
+			t.hints = append(t.hints, engine.Hint{Job: job, Task: id})
+		}
+		if live && reason != nil {
 			d.live = append(d.live, failure{task: id, code: reason.Code, message: reason.Message})
 		}
 		return nil

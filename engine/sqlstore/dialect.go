@@ -90,6 +90,7 @@ func text(s string) any {
 	return plain(s)
 }
 
+// plain is text as it is stored and asked for: valid UTF-8 without NUL, which PostgreSQL refuses.
 func plain[S ~string](s S) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(string(s), "\x00", ""), "\uFFFD")
+	return strings.ReplaceAll(strings.ToValidUTF8(string(s), "\ufffd"), "\x00", "")
 }

@@ -122,7 +122,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (int, error) {
 		if err := t.session.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= ?`, micros(now)); err != nil {
 			return err
 		}
-		return t.remove(ctx, expiredSQL, engine.ErrCanceled, micros(now), expireAtOnce)
+		return t.remove(ctx, expiredSQL, nil, micros(now), expireAtOnce)
 	})
 	return n, err
 }

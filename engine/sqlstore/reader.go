@@ -67,7 +67,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) ([]engine.Job, erro
 		w.add(`state = ?`, q.Status)
 	}
 	if q.Tag != "" {
-		w.add(`tag = ?`, q.Tag)
+		w.add(`tag = ?`, plain(q.Tag))
 	}
 	var jobs []engine.Job
 	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs`+w.String()+` ORDER BY id DESC`+w.page(q.Page), func(r rows) error {
@@ -127,7 +127,7 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 		w.add(`t.ended_at IS NULL AND t.started_at IS NULL`)
 	}
 	if q.Operation != "" {
-		w.add(`t.operation = ?`, q.Operation)
+		w.add(`t.operation = ?`, plain(q.Operation))
 	}
 	if q.RetryOf != nil {
 		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf).JSON())
@@ -338,7 +338,7 @@ func (s *Store) Downloadable(ctx context.Context, task engine.ID, name string) (
 		file, err = scanFile(r, &until)
 		found = true
 		return err
-	}, task, name)
+	}, task, plain(name))
 	if err == nil && !found {
 		err = engine.Errorf(engine.NotFound, "There is no such file. Files are removed some time after their task ends.")
 	}

@@ -44,7 +44,8 @@ func source(files ...stored) engine.Operation {
 }
 
 var sample = []stored{
-	{"", "a.txt", "alpha"}, {"", "A.txt", "other"}, {"", "a.txt", "third"}, {"sub", "b.bin", strings.Repeat("0123456789", 200_000)},
+	{"", "a.txt", "alpha"}, {"", "A.txt", "other"}, {"", "a.txt", "third"},
+	{"sub", "b.bin", strings.Repeat("0123456789", 200_000)},
 	{"", "leer", ""}, {"", "größe.txt", "ü"},
 }
 
