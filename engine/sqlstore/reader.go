@@ -329,18 +329,27 @@ func (s *Store) Events(ctx context.Context, job engine.ID, n int64) (events []en
 
 // Downloadable implements engine.Reader.
 func (s *Store) Downloadable(ctx context.Context, task engine.ID, name string) (engine.File, time.Time, error) {
-	var file engine.File
-	var until sql.NullInt64
+	key := linkKey{task, plain(name)}
+	f, epoch, known := s.links.find(key)
+	if known {
+		return f.file, f.until, nil
+	}
 	found := false
 	const query = `SELECT ` + fileColumns + `, t.expires_at FROM files AS f JOIN tasks AS t ON t.id = f.task_id
 		WHERE f.task_id = ? AND f.arrived = 0 AND f.link = 1 AND f.name = ? AND f.blob_id IS NOT NULL AND t.expires_at IS NOT NULL`
 	err := s.read(ctx, query, func(r rows) (err error) {
-		file, err = scanFile(r, &until)
-		found = true
+		var until sql.NullInt64
+		f.file, err = scanFile(r, &until)
+		f.until, found = fromMicros(until), true
 		return err
-	}, task, plain(name))
-	if err == nil && !found {
-		err = engine.Errorf(engine.NotFound, "There is no such file. Files are removed some time after their task ends.")
+	}, key.task, key.name)
+	switch {
+	case err != nil:
+		return engine.File{}, time.Time{}, err
+	case !found:
+		return engine.File{}, time.Time{}, engine.Errorf(engine.NotFound,
+			"There is no such file. Files are removed some time after their task ends.")
 	}
-	return file, fromMicros(until), err
+	s.links.keep(key, f, epoch)
+	return f.file, f.until, nil
 }

@@ -38,6 +38,7 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
+	links   *links   // nil where other processes remove tasks
 	queries sync.Map // query → its *sql.Stmt, until the readers are closed
 }
 
