@@ -46,7 +46,10 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 		r.Header.Del("Range")
 	}
 	paced := newPacedWriter(w, h.engine.Limits.Idle)
-	stop := paced.cutAfter(d.Gone)
+	stop := func() {}
+	if d.Size > chunk { // less is handed to the kernel at once, before anybody could cut it
+		stop = paced.cutAfter(d.Gone)
+	}
 	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
 	stop()
 	if paced.failed() {

@@ -45,7 +45,9 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*Store, erro
 	}
 	reader.SetMaxOpenConns(sqliteReaders)
 	reader.SetMaxIdleConns(sqliteReaders)
-	return newStore(d, writer, reader, options), nil
+	s := newStore(d, writer, reader, options)
+	s.links = &links{}
+	return s, nil
 }
 
 func (d sqlite) dsn(more ...string) string {
