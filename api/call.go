@@ -42,7 +42,7 @@ func (s *server) handler(r Route) gin.HandlerFunc {
 			err = r.Handle(call)
 		}
 		if err != nil {
-			s.refuse(call, err)
+			Fail(c.Writer, c.Request, s.Log, err)
 		}
 	}
 }
@@ -70,7 +70,8 @@ func (c *Call) Body() ([]byte, error) {
 
 func bodyTooLarge() error {
 	return engine.Errorf(engine.TooLarge,
-		"The request body is larger than the %d MiB this server takes. Send files by import/upload or import/url.", MaxBody>>20)
+		"The request body is larger than the %d MiB this server takes. Send files by import/upload or import/url.",
+		MaxBody>>20)
 }
 
 func unreadable(err error) error {

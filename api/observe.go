@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,11 +19,13 @@ func (s *server) observe(next http.Handler) http.Handler {
 		began, seen := time.Now(), &observed{ResponseWriter: w}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the connection's last request
 		defer func() {
+			s.Log.DebugContext(r.Context(), "request", "method", r.Method, "host", r.Host, "path", r.URL.Path,
+				"status", seen.status, "bytes", seen.bytes, "took", time.Since(began))
+		}()
+		defer func() {
 			if p := recover(); p != nil {
 				s.survive(seen, r, p)
 			}
-			s.Log.DebugContext(r.Context(), "request", "method", r.Method, "host", r.Host, "path", r.URL.Path,
-				"status", seen.status, "bytes", seen.bytes, "took", time.Since(began))
 		}()
 		next.ServeHTTP(seen, r)
 	})
@@ -30,10 +33,11 @@ func (s *server) observe(next http.Handler) http.Handler {
 
 // survive answers after a panic, or cuts an answer that had begun, so that nobody takes it for whole.
 func (s *server) survive(w *observed, r *http.Request, p any) {
-	if p == http.ErrAbortHandler {
+	if err, is := p.(error); is && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "error", fmt.Sprint(p), "stack",
+		string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}

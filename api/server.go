@@ -1,5 +1,5 @@
-// Package api is the HTTP edge: it mounts the routes of the APIs below it, knows who calls, turns errors into answers and
-// describes itself. What the routes do is said in the packages below.
+// Package api is the HTTP edge: it mounts the routes of the APIs below it, knows who calls, turns errors into answers
+// and describes itself. What the routes do is said in the packages below.
 package api
 
 import (
@@ -34,8 +34,8 @@ type server struct {
 	document   []byte
 }
 
-// New returns the handler of all requests. It panics when two routes are the same or one has no scope: these are mistakes
-// of the programmer.
+// New returns the handler of all requests. It panics when two routes are the same or one has no scope: these are
+// mistakes of the programmer.
 func New(config Config) http.Handler {
 	s := &server{Config: config}
 	if u, err := url.Parse(config.PublicURL); err == nil {
@@ -46,9 +46,9 @@ func New(config Config) http.Handler {
 	return s.observe(s.split(s.router(routes)))
 }
 
-// Server returns the recommended server for handler. A request of which the head takes too long is cut; bodies and answers
-// have limits of their own, as some wait for hours. When ctx ends, requests that wait for a job are answered, so that
-// Shutdown can end.
+// Server returns the recommended server for handler. A request of which the head takes too long is cut; bodies and
+// answers have limits of their own, as some wait for hours. When ctx ends, requests that wait for a job are answered,
+// so that Shutdown can end.
 func Server(ctx context.Context, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
@@ -81,10 +81,11 @@ func (s *server) router(routes []Route) http.Handler {
 	return g
 }
 
-// split sends stored files past the router, whose writer would hide sendfile.
+// split sends stored files past the router, whose writer would hide sendfile. A proxy may have put a path before
+// theirs.
 func (s *server) split(router http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.Storage != nil && strings.HasPrefix(r.URL.Path, "/storage/") {
+		if s.Storage != nil && strings.Contains(r.URL.Path, "/storage/") {
 			s.Storage.ServeHTTP(w, r)
 			return
 		}
@@ -97,8 +98,10 @@ func (s *server) split(router http.Handler) http.Handler {
 // routes are the server's own.
 func (s *server) routes() []Route {
 	return []Route{
-		{Method: http.MethodGet, Path: "/healthz", Scope: Public, Summary: "Whether the process lives", Answer: ok{}, Handle: alive},
-		{Method: http.MethodGet, Path: "/readyz", Scope: Public, Summary: "Whether the server can do its work", Answer: ok{}, Handle: s.ready},
+		{Method: http.MethodGet, Path: "/healthz", Scope: Public, Summary: "Whether the process lives", Answer: ok{},
+			Handle: alive},
+		{Method: http.MethodGet, Path: "/readyz", Scope: Public, Summary: "Whether the server can do its work",
+			Answer: ok{}, Handle: s.ready},
 		{Method: http.MethodGet, Path: "/openapi.json", Scope: Public, Summary: "This document", Handle: s.describe},
 	}
 }

@@ -91,6 +91,12 @@ func (e *Engine) Submit(ctx context.Context, user UserID, s Submission) (Job, er
 	return job.asSubmitted(), nil
 }
 
+// Check returns what Submit would refuse the job with for its mistakes; nil if there are none. It stores nothing.
+func (e *Engine) Check(ctx context.Context, user UserID, s Submission) error {
+	_, err := e.check(ctx, user, s)
+	return err
+}
+
 // room refuses new work before the disk is full.
 func (e *Engine) room(ctx context.Context) error {
 	free, err := e.Files.Free(ctx)

@@ -258,7 +258,7 @@ func (d *draft) sealTask(ctx context.Context, i int) (err error) {
 func (d *draft) store(ctx context.Context, t *NewTask, name string, content io.Reader) error {
 	f, err := d.engine.Files.Create(ctx, CleanName(name), content)
 	if err != nil {
-		return Wrap(err, Unavailable, "The content of task %q could not be stored.", t.Name)
+		return err
 	}
 	t.Arrived = &f
 	return nil

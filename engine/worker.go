@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -148,12 +147,8 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
-	dir, err := os.MkdirTemp(w.engine.WorkDir, "task-")
-	if err != nil {
-		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
-	}
-	defer os.RemoveAll(dir)
-	run := w.newRun(c, dir)
+	run := w.newRun(c)
+	defer run.clean()
 	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
@@ -197,12 +192,13 @@ func (w *worker) budget(c common) time.Duration {
 	return limit
 }
 
-func (w *worker) newRun(c Claim, dir string) *Run {
+func (w *worker) newRun(c Claim) *Run {
 	return &Run{
-		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name, Dir: dir,
+		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name,
 		Log: w.engine.Log.With("job", c.Job, "task", c.Task, "operation", c.Operation, "attempt", c.Attempt),
 
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
+		workDir: w.engine.WorkDir,
 	}
 }
 

@@ -9,50 +9,48 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
-// Deliver brings files to one destination in order and returns them as its receipts describe them. What arrived before an
-// error is returned with it.
-func Deliver(ctx context.Context, run *engine.Run, def Definition, env Env, params any, files []engine.File) ([]engine.File, error) {
+// Deliver brings files to one destination in order. The result has them as the receipts describe them; what arrived before
+// an error is returned with it.
+func Deliver(ctx context.Context, run *engine.Run, def Definition, env Env, params any, files []engine.File) (engine.Result, error) {
 	names, err := naming(def.Params, params).Resolve(files)
 	if err != nil {
-		return nil, err
+		return engine.Result{}, err
 	}
 	exporter, err := def.Open(ctx, env, params)
 	if err != nil {
-		return nil, err
+		return engine.Result{}, err
 	}
-	delivered := make([]engine.File, 0, len(files))
+	var result engine.Result
 	for i, f := range files {
-		var arrived engine.File
-		if arrived, err = deliver(ctx, run, exporter, f, names[i], i); err != nil {
-			err = fmt.Errorf("export %q: %w", f.Name, err)
+		receipt, failed := exporter.Export(ctx, delivery(run, f, names[i], i))
+		if failed != nil {
+			err = fmt.Errorf("export %q: %w", f.Name, failed)
 			break
 		}
-		delivered = append(delivered, arrived)
+		result.Files = append(result.Files, receipt.file(f, names[i]))
+		if result.Message == "" {
+			result.Message = receipt.Remark
+		}
 		run.Progress(100*(i+1)/len(files), "")
 	}
-	return delivered, errors.Join(err, exporter.Close())
+	return result, errors.Join(err, exporter.Close())
 }
 
-func deliver(ctx context.Context, run *engine.Run, exporter Exporter, f engine.File, name string, i int) (engine.File, error) {
-	receipt, err := exporter.Export(ctx, Delivery{
+func delivery(run *engine.Run, f engine.File, name string, i int) Delivery {
+	return Delivery{
 		ID: fmt.Sprintf("%s-%d", run.Task, i), File: f, Name: name, Checkpoint: nowhere{},
-		open: func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-			src, err := run.Open(ctx, f)
-			if err != nil {
-				return nil, err
-			}
-			return verified(src, f, offset, length)
-		},
-	})
-	if err != nil {
-		return engine.File{}, err
+		open: func(ctx context.Context) (io.ReadSeekCloser, error) { return run.Open(ctx, f) },
 	}
-	if receipt.Kept {
-		f.Name, f.Dir, f.Link, f.Inline = name, "", true, receipt.Inline
-		return f, nil
+}
+
+// file is the delivered file as the task shows it.
+func (r Receipt) file(f engine.File, name string) engine.File {
+	if r.Kept {
+		f.Name, f.Dir, f.Link, f.Inline = name, "", true, r.Inline
+		return f
 	}
-	f.Blob, f.Facts = "", receipt.Facts
-	return f, nil
+	f.Blob, f.Facts = "", r.Facts
+	return f
 }
 
 // nowhere is the checkpoint of deliveries that leave nothing behind.

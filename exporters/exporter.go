@@ -32,19 +32,26 @@ type Delivery struct {
 	Name       string      // of the object at the destination, already resolved
 	Checkpoint Checkpoint
 
-	open func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	open func(ctx context.Context) (io.ReadSeekCloser, error)
 }
 
 // Open returns the whole file; each call is a reader of its own. The reader returns an error in place of io.EOF when the
 // bytes are not those that File describes, so that no driver can commit them.
 func (d Delivery) Open(ctx context.Context) (io.ReadCloser, error) {
-	return d.open(ctx, 0, d.File.Size)
+	return d.OpenRange(ctx, 0, d.File.Size)
 }
 
 // OpenRange returns length bytes from offset on, and an error in place of io.EOF when there are fewer.
 func (d Delivery) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	return d.open(ctx, offset, length)
+	src, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return verified(src, d.File, offset, length)
 }
+
+// OpenSeeker returns the file as it lies, unchecked, for a look into it.
+func (d Delivery) OpenSeeker(ctx context.Context) (io.ReadSeekCloser, error) { return d.open(ctx) }
 
 // Checkpoint is what survives the worker: where a driver notes what it has begun at the destination.
 type Checkpoint interface {
@@ -60,6 +67,7 @@ type Receipt struct {
 	Facts  map[string]string // flat: etag, version, checksum, location; never a credential or a signed URL
 	Kept   bool              // the file stays here and is shown with a link
 	Inline bool              // of a kept one: browsers are asked to display it
+	Remark string            // for the person; shown as the task's message
 }
 
 // Promises is what a destination cannot hold of what Export promises. The zero Promises holds everything.
@@ -78,6 +86,9 @@ type Env struct {
 	Owner   engine.UserID
 	Attempt int
 	Log     *slog.Logger
+
+	// OwnDownloadHost says that links lead to a host that serves nothing else, so that active types may be shown there.
+	OwnDownloadHost bool
 }
 
 // Definition is all there is to know about one kind of destination. Define makes one; its optional fields are then assigned.

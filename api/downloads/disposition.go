@@ -19,8 +19,8 @@ func Disposition(kind, name string) string {
 	return value
 }
 
-// plain replaces what cannot stand in a quoted string or is read differently by different clients: quotes and backslashes,
-// which some do not unescape, and percent signs, which some do.
+// plain replaces what cannot stand in a quoted string or is read differently by different clients: quotes and
+// backslashes, which some do not unescape, and percent signs, which some do.
 func plain(r rune) rune {
 	if r < ' ' || r > '~' || r == '"' || r == '\\' || r == '%' {
 		return '_'
@@ -43,5 +43,6 @@ func extended(s string) string {
 }
 
 func isAttrChar(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$&+-.^_`|~", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$&+-.^_`|~", c) >= 0
 }

@@ -43,7 +43,8 @@ func TestDisposition(t *testing.T) {
 // FuzzDisposition reads the header back with the standard library and with a reading of RFC 6266 of its own: both must
 // find the name.
 func FuzzDisposition(f *testing.F) {
-	for _, seed := range []string{"a.pdf", "ä\".pdf", `\`, "%41", "=?utf-8?B?w6Q=?=", "a\r\nb", strings.Repeat("é", 200), "\xff", "a'b''c", " ", "~", "\u2028"} {
+	for _, seed := range []string{"a.pdf", "ä\".pdf", `\`, "%41", "=?utf-8?B?w6Q=?=", "a\r\nb", strings.Repeat("é",
+		200), "\xff", "a'b''c", " ", "~", "\u2028"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -62,8 +63,8 @@ func FuzzDisposition(f *testing.F) {
 	})
 }
 
-// nameByRFC reads the two forms that the grammar of RFC 6266 leaves for what Disposition writes: a quoted-string without
-// escapes, and after it perhaps an ext-value.
+// nameByRFC reads the two forms that the grammar of RFC 6266 leaves for what Disposition writes: a quoted-string
+// without escapes, and after it perhaps an ext-value.
 func nameByRFC(t *testing.T, header string) string {
 	rest, ok := strings.CutPrefix(header, `inline; filename="`)
 	plain, rest, closed := strings.Cut(rest, `"`)

@@ -14,18 +14,18 @@ import (
 // revalidation.
 func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.ID, name string) {
 	if err := h.links.signer.Verify(link.Read, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, h.now()); err != nil {
-		refuseLink(w)
+		h.fail(w, r, errLink)
 		return
 	}
 	d, err := h.engine.Download(r.Context(), task, name)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	defer d.Close()
 	kind, policy, err := h.display(d)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	header := w.Header()
@@ -36,8 +36,8 @@ func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.I
 	h.send(w, r, d)
 }
 
-// send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may stand
-// a LimitedReader and nothing else, or the copy goes through memory.
+// send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may
+// stand a LimitedReader and nothing else, or the copy goes through memory.
 func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Download) {
 	if several := strings.Contains(r.Header.Get("Range"), ","); several || r.Method == http.MethodHead {
 		// A list of ranges would be answered in parts with a header each, which a client can make much larger than the file.
@@ -46,7 +46,10 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 		r.Header.Del("Range")
 	}
 	paced := newPacedWriter(w, h.engine.Limits.Idle)
-	stop := paced.cutAfter(d.Gone)
+	stop := func() {}
+	if d.Size > chunk { // less is handed to the kernel at once, before anybody could cut it
+		stop = paced.cutAfter(d.Gone)
+	}
 	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
 	stop()
 	if paced.failed() {
@@ -54,7 +57,8 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 	}
 }
 
-// bornAt returns the time that a UUIDv7 carries (RFC 9562: milliseconds in its first 48 bits), to whole seconds, or zero.
+// bornAt returns the time that a UUIDv7 carries (RFC 9562: milliseconds in its first 48 bits), to whole seconds, or
+// zero.
 func bornAt(id engine.ID) time.Time {
 	digits := strings.ReplaceAll(string(id), "-", "")
 	if len(digits) != 32 || digits[12] != '7' {

@@ -20,7 +20,8 @@ func TestDownload(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD"} {
 		resp, body := s.do(t, method, s.link(task), nil)
 		want := map[string]string{
-			"Content-Type": "text/plain; charset=utf-8", "Content-Length": "5", "Accept-Ranges": "bytes", "Etag": `"` + f.SHA256 + `"`,
+			"Content-Type": "text/plain; charset=utf-8", "Content-Length": "5", "Accept-Ranges": "bytes", "Etag": `"` +
+				f.SHA256 + `"`,
 			"Content-Disposition":    `attachment; filename="gr__e 1.txt"; filename*=UTF-8''gr%C3%B6%C3%9Fe%201.txt`,
 			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "private",
 			"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -100,24 +101,26 @@ func TestRefusedLinks(t *testing.T) {
 		"signature cut": {base + path + "?" + signature[:len(signature)-1] + "&" + expires, ""},
 		"signature in capitals": {base + path + "?temp_url_sig=k1-" +
 			strings.ToUpper(strings.TrimPrefix(signature, "temp_url_sig=k1-")) + "&" + expires, ""},
-		"later expiry":         {base + path + "?" + query + "0", ""},
-		"reordered":            {base + path + "?" + expires + "&" + signature, ""},
-		"doubled":              {base + path + "?" + query + "&" + expires, ""},
-		"unknown parameter":    {base + path + "?" + query + "&inline=1", ""},
-		"escaped parameter":    {base + path + "?" + strings.Replace(query, "temp_url_expires", "temp%5Furl_expires", 1), ""},
-		"another host":         {base + path + "?" + query, "evil.example.test"},
-		"another task":         {base + strings.Replace(path, string(task.ID), string(other.ID), 1) + "?" + query, ""},
-		"task in capitals":     {base + strings.Replace(path, string(task.ID), strings.ToUpper(string(task.ID)), 1) + "?" + query, ""},
-		"another name":         {base + strings.Replace(path, ".txt", ".TXT", 1) + "?" + query, ""},
-		"another spelling":     {base + strings.Replace(path, "a", "%61", 1) + "?" + query, ""},
-		"more segments":        {base + path + "/x?" + query, ""},
-		"slash at the end":     {base + path + "/?" + query, ""},
-		"slash doubled":        {base + "/" + path + "?" + query, ""},
-		"no name":              {base + "/storage/" + string(task.ID) + "/?" + query, ""},
-		"no task":              {base + "/storage/?" + query, ""},
-		"nothing":              {base + "/storage", ""},
-		"expired":              {s.links.Download(task.ID, "a b.txt", s.Clock.Now().Add(-time.Second)), ""},
-		"permission of a form": {form + "/a%20b.txt?temp_url_sig=" + fields[1].Value + "&temp_url_expires=" + fields[0].Value, ""},
+		"later expiry":      {base + path + "?" + query + "0", ""},
+		"reordered":         {base + path + "?" + expires + "&" + signature, ""},
+		"doubled":           {base + path + "?" + query + "&" + expires, ""},
+		"unknown parameter": {base + path + "?" + query + "&inline=1", ""},
+		"escaped parameter": {base + path + "?" + strings.Replace(query, "temp_url_expires", "temp%5Furl_expires", 1), ""},
+		"another host":      {base + path + "?" + query, "evil.example.test"},
+		"another task":      {base + strings.Replace(path, string(task.ID), string(other.ID), 1) + "?" + query, ""},
+		"task in capitals": {base + strings.Replace(path, string(task.ID), strings.ToUpper(string(task.ID)), 1) + "?" +
+			query, ""},
+		"another name":     {base + strings.Replace(path, ".txt", ".TXT", 1) + "?" + query, ""},
+		"another spelling": {base + strings.Replace(path, "a", "%61", 1) + "?" + query, ""},
+		"more segments":    {base + path + "/x?" + query, ""},
+		"slash at the end": {base + path + "/?" + query, ""},
+		"slash doubled":    {base + "/" + path + "?" + query, ""},
+		"no name":          {base + "/storage/" + string(task.ID) + "/?" + query, ""},
+		"no task":          {base + "/storage/?" + query, ""},
+		"nothing":          {base + "/storage", ""},
+		"expired":          {s.links.Download(task.ID, "a b.txt", s.Clock.Now().Add(-time.Second)), ""},
+		"permission of a form": {form + "/a%20b.txt?temp_url_sig=" + fields[1].Value + "&temp_url_expires=" +
+			fields[0].Value, ""},
 	}
 	var text string
 	for name, test := range tests {
@@ -311,32 +314,6 @@ func TestDisplay(t *testing.T) {
 			}
 			if !strings.HasPrefix(policy, "default-src 'none'") {
 				t.Errorf("the policy is %s", policy)
-			}
-		})
-	}
-}
-
-func TestRunsScript(t *testing.T) {
-	filler := strings.Repeat("\x93/JS/JSON \xff", 200_000) // over 2 MiB that hold no script
-	tests := map[string]struct {
-		pdf  string
-		want bool
-	}{
-		"none":             {"%PDF-1.7 << /Type /Catalog >>" + filler, false},
-		"name tree":        {"<< /Names << /JavaScript 5 0 R >> >>", true},
-		"action":           {"<< /S /JavaScript >>" + filler, true},
-		"at the end":       {filler + "<< /JS (x) >>", true},
-		"by reference":     {"/JS 12 0 R", true},
-		"hexadecimal":      {"/JS<6170>", true},
-		"action on open":   {"/OpenAction 3 0 R", true},
-		"page to begin at": {"/OpenAction [3 0 R /Fit]", false},
-		"empty":            {"", false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := downloads.RunsScript(strings.NewReader(test.pdf), int64(len(test.pdf)))
-			if got != test.want || err != nil {
-				t.Errorf("got %v, %v; want %v", got, err, test.want)
 			}
 		})
 	}

@@ -6,6 +6,3 @@ import "github.com/gantry-engine/gantry/engine"
 func (l *Links) Parse(escapedPath string) (task engine.ID, name string, ok bool) {
 	return l.parse(escapedPath)
 }
-
-// RunsScript is runsScript, for tests.
-var RunsScript = runsScript

@@ -21,8 +21,8 @@ type Links struct {
 }
 
 // NewLinks returns the links of a server that clients reach under base, an absolute http or https URL from the
-// configuration: never from a request, whose Host header anybody can choose. Requests must arrive with the host and path
-// of base, so a proxy in front has to pass both on.
+// configuration: never from a request, whose Host header anybody can choose. Requests must arrive with the host and
+// path of base, so a proxy in front has to pass both on.
 func NewLinks(signer *link.Signer, base string) (*Links, error) {
 	u, err := url.Parse(base)
 	switch {
@@ -46,8 +46,8 @@ func (l *Links) Form(task engine.ID, until time.Time) (url string, parameters []
 	return l.signer.SignForm(l.base, until, nil, string(task))
 }
 
-// parse returns the task and the file's name that the escaped path of a request names; no name is that of a form. Whether
-// the path is the very one that was signed is for the signature to tell.
+// parse returns the task and the file's name that the escaped path of a request names; no name is that of a form.
+// Whether the path is the very one that was signed is for the signature to tell.
 func (l *Links) parse(escapedPath string) (task engine.ID, name string, ok bool) {
 	rest, ok := strings.CutPrefix(escapedPath, l.path)
 	if !ok {

@@ -47,13 +47,15 @@ func TestForm(t *testing.T) {
 	if want := "https://files.example.test/storage/" + string(someTask); address != want {
 		t.Errorf("got %s, want %s", address, want)
 	}
-	if len(parameters) != 2 || parameters[0] != (link.Field{Name: "expires", Value: "1800000000"}) || parameters[1].Name != "signature" {
+	if len(parameters) != 2 || parameters[0] != (link.Field{Name: "expires", Value: "1800000000"}) ||
+		parameters[1].Name != "signature" {
 		t.Errorf("got %v, want expires and signature", parameters)
 	}
 }
 
 func TestNewLinksRefuses(t *testing.T) {
-	for _, base := range []string{"", "files.example.test", "ftp://files.example.test", "https://", "https://h/?q", "https://h/#f",
+	for _, base := range []string{"", "files.example.test", "ftp://files.example.test", "https://", "https://h/?q",
+		"https://h/#f",
 		"https://u:p@h/", "https://h:port/"} {
 		if _, err := downloads.NewLinks(nil, base); err == nil {
 			t.Errorf("%q is taken for a base", base)

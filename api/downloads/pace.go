@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// chunk is how much must be taken within the idle time. The deadline cannot follow single bytes, as the kernel sends from
-// the file by itself; a chunk this small asks less than 3 kB/s of a client.
+// chunk is how much must be taken within the idle time. The deadline cannot follow single bytes, as the kernel sends
+// from the file by itself; a chunk this small asks less than 3 kB/s of a client.
 const chunk = 128 << 10
 
-// pacedWriter ends an answer whose client takes nothing, or that is not to go on. It hands each chunk to the writer below
-// as a LimitedReader of the file, which is what net needs to use sendfile.
+// pacedWriter ends an answer whose client takes nothing, or that is not to go on. It hands each chunk to the writer
+// below as a LimitedReader of the file, which is what net needs to use sendfile.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -93,8 +93,8 @@ func (p *pacedWriter) failed() bool {
 	return p.err != nil
 }
 
-// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called. Stop lifts the
-// deadline, so that the connection can serve the next request.
+// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called. Stop lifts
+// the deadline, so that the connection can serve the next request.
 func (p *pacedWriter) cutAfter(gone <-chan struct{}) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestFilesLeaveBySendfile watches the connection itself: net uses sendfile for exactly what arrives there as an *os.File
-// behind at most one LimitedReader.
+// TestFilesLeaveBySendfile watches the connection itself: net uses sendfile for exactly what arrives there as an
+// *os.File behind at most one LimitedReader.
 func TestFilesLeaveBySendfile(t *testing.T) {
 	var fromFile, otherwise atomic.Int64
 	s := start(t, setup{listener: func(l net.Listener) net.Listener {

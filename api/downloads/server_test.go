@@ -39,7 +39,8 @@ func start(t *testing.T, s setup) *server {
 		s.limits(&limits)
 	}
 	operations := append(imports.All(http.DefaultClient), maker())
-	out := &server{Server: enginetest.New(t, enginetest.Config{Operations: operations, Limits: limits}), ended: make(chan any, 100)}
+	out := &server{Server: enginetest.New(t, enginetest.Config{Operations: operations, Limits: limits}),
+		ended: make(chan any, 100)}
 	out.Server.Start(t)
 	var handler http.Handler
 	out.Web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

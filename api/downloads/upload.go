@@ -21,8 +21,8 @@ const (
 	maxForm   = 1 << 20  // bytes that a form may be larger than its file
 )
 
-// Redirector is what the parameters of an operation with an upload form may be: they then say to which http or https URL
-// a browser is sent after the upload, or nothing.
+// Redirector is what the parameters of an operation with an upload form may be: they then say to which http or https
+// URL a browser is sent after the upload, or nothing.
 type Redirector interface{ RedirectURL() string }
 
 // form takes the file of an upload form.
@@ -38,11 +38,10 @@ func (h *handler) form(w http.ResponseWriter, r *http.Request, task engine.ID) {
 	case http.MethodPut:
 		err = h.put(w, r, task)
 	default:
-		wrongMethod(w, "POST, PUT, OPTIONS")
-		return
+		err = wrongMethod(w, "POST, PUT, OPTIONS")
 	}
 	if err != nil {
-		h.failWith(w, r, complaint(err))
+		h.fail(w, r, complaint(err))
 	}
 }
 
@@ -76,7 +75,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, task engine.ID) e
 			fields.Del(name)
 		}
 	}
-	return h.arrive(w, r, task, fields, file.FileName, &lastPart{form, file})
+	return h.arrive(w, r, fields, incoming{task, file.FileName, &lastPart{form, file}})
 }
 
 // put takes the bare bytes; the parameters and the file's name are in the query.
@@ -87,22 +86,30 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, task engine.ID) er
 	}
 	name := fields.Get(nameField)
 	fields.Del(nameField)
-	return h.arrive(w, r, task, fields, name, h.paced(w, r))
+	return h.arrive(w, r, fields, incoming{task, name, h.paced(w, r)})
+}
+
+// incoming is a file on its way to the task.
+type incoming struct {
+	task engine.ID
+	name string
+	body io.Reader
 }
 
 // arrive checks the permission and passes the file on.
-func (h *handler) arrive(w http.ResponseWriter, r *http.Request, task engine.ID, fields url.Values, name string, body io.Reader) error {
+func (h *handler) arrive(w http.ResponseWriter, r *http.Request, fields url.Values, in incoming) error {
 	if h.links.signer.VerifyForm(r.Host, r.URL.EscapedPath(), fields, h.now()) != nil {
 		return errForm
 	}
-	upload, err := h.engine.Uploadable(r.Context(), task)
+	upload, err := h.engine.Uploadable(r.Context(), in.task)
 	if err != nil {
 		return err
 	}
 	if limit := h.engine.Limits.Transfer; r.ContentLength > limit+maxForm {
-		return engine.Errorf(engine.TooLarge, "The file is larger than the %d bytes that this server takes for one file.", limit)
+		return engine.Errorf(engine.TooLarge,
+			"The file is larger than the %d bytes that this server takes for one file.", limit)
 	}
-	if err := h.engine.Arrive(r.Context(), task, name, body); err != nil {
+	if err := h.engine.Arrive(r.Context(), in.task, in.name, in.body); err != nil {
 		return err
 	}
 	h.created(w, r, upload)
@@ -222,7 +229,7 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errIdle
 	default:
-		err = engine.Wrap(err, errEarly.Code, "%s", errEarly.Message)
+		err = errors.Join(errEarly, err)
 	}
 	return n, err
 }

@@ -64,7 +64,8 @@ func TestUpload(t *testing.T) {
 	content, contentType := body(f.fields, "größe 1.txt", "hello")
 	resp, text := s.do(t, "POST", f.address, content, "Content-Type", contentType, "Origin", "https://page.example.test")
 	if resp.StatusCode != 201 || resp.Header.Get("ETag") != `"5d41402abc4b2a76b9719d911017c592"` ||
-		resp.Header.Get("Location") != f.address+"/gr%C3%B6%C3%9Fe%201.txt" || !strings.Contains(text, "<PostResponse><Location>") {
+		resp.Header.Get("Location") != f.address+"/gr%C3%B6%C3%9Fe%201.txt" || !strings.Contains(text,
+		"<PostResponse><Location>") {
 		t.Errorf("got %d %v %s", resp.StatusCode, resp.Header, text)
 	}
 	if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "*" {
@@ -74,7 +75,8 @@ func TestUpload(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	content, contentType = body(f.fields, "b.txt", "again")
-	if resp, text = s.do(t, "POST", f.address, content, "Content-Type", contentType); resp.StatusCode != 409 || !strings.Contains(text, `"CONFLICT"`) {
+	if resp, text = s.do(t, "POST", f.address, content, "Content-Type", contentType); resp.StatusCode != 409 ||
+		!strings.Contains(text, `"CONFLICT"`) {
 		t.Errorf("the second upload: got %d %s, want 409", resp.StatusCode, text)
 	}
 }
@@ -99,14 +101,16 @@ func TestUploadAsClientsWriteIt(t *testing.T) {
 		write func(form) string
 		name  string
 	}{
-		"node": {node, "my file, (1) ü.pdf"}, "line feeds alone": {lines, "my file, (1) ü.pdf"}, "no file name": {nameless, "file"},
+		"node": {node, "my file, (1) ü.pdf"}, "line feeds alone": {lines, "my file, (1) ü.pdf"}, "no file name": {nameless,
+			"file"},
 		"a path": {path, "my file, (1) ü.pdf"}, "a field of the page": {button, "my file, (1) ü.pdf"},
 		"text before": {func(f form) string { return "preamble\r\n" + node(f) }, "my file, (1) ü.pdf"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := s.form(t, "")
-			resp, text := s.do(t, "POST", f.address, strings.NewReader(test.write(f)), "Content-Type", "multipart/form-data; boundary=b")
+			resp, text := s.do(t, "POST", f.address, strings.NewReader(test.write(f)), "Content-Type",
+				"multipart/form-data; boundary=b")
 			if resp.StatusCode != 201 {
 				t.Fatalf("got %d %s, want 201", resp.StatusCode, text)
 			}
@@ -146,7 +150,8 @@ func TestPreflight(t *testing.T) {
 	resp, _ := s.do(t, "OPTIONS", s.form(t, "").address, nil, "Origin", "https://page.example.test",
 		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-requested-with")
 	h := resp.Header
-	if resp.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != "POST, PUT" ||
+	if resp.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "*" ||
+		h.Get("Access-Control-Allow-Methods") != "POST, PUT" ||
 		h.Get("Access-Control-Allow-Headers") != "x-requested-with" {
 		t.Errorf("got %d %v", resp.StatusCode, h)
 	}
@@ -157,7 +162,8 @@ func TestRedirectAfterUpload(t *testing.T) {
 	f := s.form(t, `{"redirect":"https://page.example.test/done?token=x"}`)
 	content, contentType := body(f.fields, "a.txt", "hello")
 	resp, _ := s.do(t, "POST", f.address, content, "Content-Type", contentType)
-	if got, want := resp.Header.Get("Location"), "https://page.example.test/done?token=x"; resp.StatusCode != 303 || got != want {
+	if got, want := resp.Header.Get("Location"), "https://page.example.test/done?token=x"; resp.StatusCode != 303 ||
+		got != want {
 		t.Errorf("got %d to %s, want 303 to %s", resp.StatusCode, got, want)
 	}
 }
@@ -181,19 +187,28 @@ func TestRefusedUploads(t *testing.T) {
 		"empty":                {f.address, contentType, "", 400, "ended early"},
 		"ends in the file":     {f.address, contentType, text[:strings.Index(text, "hello")+3], 400, "ended early"},
 		"ends in the boundary": {f.address, contentType, strings.TrimSuffix(text, "--\r\n"), 400, "ended early"},
-		"no file":              {f.address, contentType, strings.Replace(text, `name="file"`, `name="other"`, 1), 400, "named file"},
+		"no file": {f.address, contentType, strings.Replace(text, `name="file"`, `name="other"`, 1), 400,
+			"named file"},
 		"field after the file": {f.address, contentType, strings.TrimSuffix(text, "--\r\n") +
-			"\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\ny\r\n" + text[:strings.Index(text, "\r\n")] + "--\r\n", 400, "goes on after the file"},
-		"base64":            {f.address, contentType, strings.Replace(text, "Content-Type: application/octet-stream", "Content-Transfer-Encoding: base64", 1), 400, "as they are"},
-		"too large":         {f.address, contentType, strings.Replace(text, "hello", strings.Repeat("x", 1001), 1), 413, "larger"},
-		"signature changed": {f.address, contentType, strings.Replace(text, f.fields[1].Value, other.fields[1].Value, 1), 403, "import/upload"},
-		"expiry changed":    {f.address, contentType, strings.Replace(text, f.fields[0].Value, f.fields[0].Value+"0", 1), 403, "import/upload"},
-		"of another task":   {other.address, contentType, text, 403, "import/upload"},
-		"no parameters":     {f.address, contentType, strings.ReplaceAll(text, `name="signature"`, `name="sig"`), 403, "before the file"},
+			"\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\ny\r\n" + text[:strings.Index(text, "\r\n")] +
+			"--\r\n", 400, "goes on after the file"},
+		"base64": {f.address, contentType, strings.Replace(text, "Content-Type: application/octet-stream",
+			"Content-Transfer-Encoding: base64", 1), 400, "as they are"},
+		"too large": {f.address, contentType, strings.Replace(text, "hello", strings.Repeat("x", 1001), 1), 413,
+			"larger"},
+		"signature changed": {f.address, contentType, strings.Replace(text, f.fields[1].Value, other.fields[1].Value, 1),
+			403, "import/upload"},
+		"expiry changed": {f.address, contentType, strings.Replace(text, f.fields[0].Value, f.fields[0].Value+"0", 1),
+			403, "import/upload"},
+		"of another task": {other.address, contentType, text, 403, "import/upload"},
+		"no parameters": {f.address, contentType, strings.ReplaceAll(text, `name="signature"`, `name="sig"`), 403,
+			"before the file"},
 		"doubled parameter": {f.address, contentType, text[:strings.Index(text, "\r\n")] +
-			"\r\nContent-Disposition: form-data; name=\"expires\"\r\n\r\n" + f.fields[0].Value + "\r\n" + text, 403, "import/upload"},
-		"very large field": {f.address, contentType, strings.Replace(text, f.fields[0].Value, strings.Repeat("1", 1<<17), 1), 400, "too large fields"},
-		"unknown task":     {s.Web.URL + "/storage/" + string(someTask), contentType, text, 403, "import/upload"},
+			"\r\nContent-Disposition: form-data; name=\"expires\"\r\n\r\n" + f.fields[0].Value + "\r\n" +
+			text, 403, "import/upload"},
+		"very large field": {f.address, contentType, strings.Replace(text, f.fields[0].Value, strings.Repeat("1", 1<<17),
+			1), 400, "too large fields"},
+		"unknown task": {s.Web.URL + "/storage/" + string(someTask), contentType, text, 403, "import/upload"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +221,8 @@ func TestRefusedUploads(t *testing.T) {
 			}
 		})
 	}
-	if resp, answer := s.do(t, "POST", f.address, strings.NewReader(text), "Content-Type", contentType); resp.StatusCode != 201 {
+	if resp, answer := s.do(t, "POST", f.address, strings.NewReader(text), "Content-Type",
+		contentType); resp.StatusCode != 201 {
 		t.Errorf("the whole form afterwards: got %d %s, want 201", resp.StatusCode, answer)
 	}
 	if got, want := s.arrived(t, f), "finished u=finished a.txt(5)"; got != want {
@@ -283,13 +299,15 @@ func TestExpiredForm(t *testing.T) {
 	late, lateFields := s.links.Form(f.job.Tasks[0].ID, f.job.Tasks[0].UploadUntil.Add(time.Hour))
 	s.Clock.Advance(6*time.Hour + time.Minute)
 	content, contentType := body(f.fields, "a.txt", "hello")
-	if resp, text := s.do(t, "POST", f.address, content, "Content-Type", contentType); resp.StatusCode != 403 || !strings.Contains(text, "new import/upload") {
+	if resp, text := s.do(t, "POST", f.address, content, "Content-Type", contentType); resp.StatusCode != 403 ||
+		!strings.Contains(text, "new import/upload") {
 		t.Errorf("got %d %s, want 403 and what to do", resp.StatusCode, text)
 	}
 	// A form that verifies longer than its task waits, which is none of ours: the task's own end holds.
 	content, contentType = body(lateFields, "a.txt", "hello")
-	if resp, text := s.do(t, "POST", late, content, "Content-Type", contentType); resp.StatusCode != 410 || !strings.Contains(text, "UPLOAD_EXPIRED") {
-		t.Errorf("got %d %s, want 410", resp.StatusCode, text)
+	if resp, text := s.do(t, "POST", late, content, "Content-Type", contentType); resp.StatusCode != 409 ||
+		!strings.Contains(text, "UPLOAD_EXPIRED") {
+		t.Errorf("got %d %s, want 409", resp.StatusCode, text)
 	}
 	if got, want := s.arrived(t, f), "error u=error:UPLOAD_EXPIRED"; got != want {
 		t.Errorf("got %s, want %s", got, want)

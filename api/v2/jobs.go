@@ -3,8 +3,10 @@ package v2
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/engine"
@@ -33,7 +35,7 @@ func (h *handlers) createJob(c *api.Call) error {
 	}
 	doc, err := parseJob(body)
 	if err != nil {
-		return err
+		return h.everyMistake(c, doc.Submission, err)
 	}
 	if err := identify(c, body, &doc.Submission); err != nil {
 		return err
@@ -54,6 +56,28 @@ func (h *handlers) createJob(c *api.Call) error {
 		return err
 	}
 	return h.answerJob(c, http.StatusCreated, job, doc.redirect)
+}
+
+// everyMistake adds to the mistakes in a document's form those that the engine finds in the rest, so that one answer has
+// them all. What is wrong already in form is not complained about twice.
+func (h *handlers) everyMistake(c *api.Call, s engine.Submission, found error) error {
+	var form, rest *engine.Error
+	if !errors.As(found, &form) || len(form.Problems) == 0 {
+		return found
+	}
+	if !errors.As(h.engine.Check(c.Request.Context(), c.Key.User, s), &rest) {
+		return found
+	}
+	problems := form.Problems
+	for _, p := range rest.Problems {
+		known := slices.ContainsFunc(form.Problems, func(q param.Problem) bool {
+			return q.Field == p.Field || strings.HasPrefix(p.Field, q.Field+".")
+		})
+		if !known && len(problems) < maxProblems {
+			problems = append(problems, p)
+		}
+	}
+	return engine.InvalidParams(problems)
 }
 
 func (h *handlers) showJob(c *api.Call) error {
@@ -86,7 +110,8 @@ func (h *handlers) answerJob(c *api.Call, status int, job engine.Job, redirect b
 // firstExport returns the address of the first file that a job exports by a link.
 func (h *handlers) firstExport(job engine.Job) (string, error) {
 	if !job.Status.Ended() {
-		return "", engine.Errorf(engine.Conflict, "The job has not ended yet. Ask the sync host, or /wait, to wait for its end.")
+		return "", engine.Errorf(engine.Conflict,
+			"The job has not ended yet. Ask the sync host, or /wait, to wait for its end.")
 	}
 	for _, t := range job.Tasks {
 		if job.Status == engine.StatusFailed && t.Status == engine.StatusFailed {

@@ -13,8 +13,8 @@ type member struct {
 	raw  json.RawMessage
 }
 
-// members returns the members of a valid JSON object in their order, without nulls, and the names that are given twice, of
-// which the first counts.
+// members returns the members of a valid JSON object in their order, without nulls, and the names that are given
+// twice, of which the first counts.
 func members(raw json.RawMessage) (all []member, twice []string) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	_, _ = d.Token() // the brace; raw is valid

@@ -152,9 +152,10 @@ func jobSchema(catalog *engine.Catalog) map[string]any {
 	task := map[string]any{"type": "object", "required": []string{"operation"}, "additionalProperties": true,
 		"description": "A task with the parameters of its operation, as described at POST /v2/{operation}.",
 		"properties": map[string]any{
-			"operation":    map[string]any{"enum": names},
-			"input":        inputSchema,
-			"ignore_error": map[string]any{"type": "boolean", "description": "Whether the job may finish although this task fails."},
+			"operation": map[string]any{"enum": names},
+			"input":     inputSchema,
+			"ignore_error": map[string]any{"type": "boolean",
+				"description": "Whether the job may finish although this task fails."},
 		}}
 	return map[string]any{"type": "object", "required": []string{"tasks"}, "properties": map[string]any{
 		"tasks": map[string]any{"type": "object", "minProperties": 1, "additionalProperties": task,

@@ -26,9 +26,9 @@ type document struct {
 }
 
 // ParseJob reads a job as POST /v2/jobs takes it: an object, of which tasks is an object of tasks by name or a list of
-// tasks that each have a name. The order of the tasks is kept. What is no such JSON at all is an Invalid error that says
-// where; every other mistake is reported at once as problems of an Invalid error. Whether the operations exist and their
-// parameters are right is for the engine to say.
+// tasks that each have a name. The order of the tasks is kept. What is no such JSON at all is an Invalid error that
+// says where; every other mistake is reported at once as problems of an Invalid error. Whether the operations exist
+// and their parameters are right is for the engine to say.
 func ParseJob(body []byte) (engine.Submission, error) {
 	doc, err := parseJob(body)
 	return doc.Submission, err
@@ -59,8 +59,8 @@ func parseJob(body []byte) (document, error) {
 	return doc, p.err()
 }
 
-// parseTask reads the body of POST /v2/{operation}. Name, operation and ignore_error are for tasks in jobs; clients send
-// them nevertheless.
+// parseTask reads the body of POST /v2/{operation}. Name, operation and ignore_error are for tasks in jobs; clients
+// send them nevertheless.
 func parseTask(operation string, body []byte) (engine.TaskSpec, error) {
 	var p parser
 	fields, err := p.body(body)
@@ -105,7 +105,8 @@ func (p *parser) body(body []byte) ([]member, error) {
 		return nil, malformed(body, err)
 	}
 	if k := kind(raw); k != "an object" && k != "an empty list" {
-		return nil, engine.Wrap(api.ErrNotJSON, engine.Invalid, "The body must be a JSON object; it is %s (line 1, byte 1).", k)
+		return nil, engine.Wrap(api.ErrMalformed, engine.Invalid,
+			"The body must be a JSON object; it is %s (line 1, byte 1).", k)
 	}
 	return p.object("", raw), nil
 }
@@ -120,7 +121,7 @@ func malformed(body []byte, err error) error {
 	before := body[:max(at-1, 0)]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return engine.Wrap(errors.Join(api.ErrNotJSON, err), engine.Invalid,
+	return engine.Wrap(errors.Join(api.ErrMalformed, err), engine.Invalid,
 		"The body is not valid JSON at line %d, column %d (byte %d): %s.", line, column, at, err)
 }
 

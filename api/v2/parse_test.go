@@ -108,7 +108,7 @@ func TestParseJobProblems(t *testing.T) {
 			if got := problems(err); !reflect.DeepEqual(got, tt.want) || engine.CodeOf(err) != engine.Invalid {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
-			if errors.Is(err, api.ErrNotJSON) {
+			if errors.Is(err, api.ErrMalformed) {
 				t.Error("it is JSON")
 			}
 		})
@@ -130,7 +130,7 @@ func TestParseJobSaysWhereItIsNotJSON(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := v2.ParseJob([]byte(tt.body))
-			if got := engine.MessageOf(err); got != tt.want || !errors.Is(err, api.ErrNotJSON) {
+			if got := engine.MessageOf(err); got != tt.want || !errors.Is(err, api.ErrMalformed) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})

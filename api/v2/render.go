@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/link"
 )
 
 const (
@@ -20,11 +21,8 @@ type Links interface {
 	Download(task engine.ID, name string, until time.Time) string
 
 	// Form returns where to send a task's file and the form fields that must come before it, in their order.
-	Form(task engine.ID, until time.Time) (address string, parameters []Pair)
+	Form(task engine.ID, until time.Time) (address string, parameters []link.Field)
 }
-
-// Pair is one field of an upload form.
-type Pair struct{ Name, Value string }
 
 // Renderer shows jobs and tasks as the API does, to answers, events and webhooks alike. It is safe for concurrent use.
 type Renderer struct {

@@ -79,9 +79,9 @@ func (r Renderer) result(t engine.Task) *Result {
 }
 
 func (r Renderer) form(t engine.Task) *form {
-	address, pairs := r.Links.Form(t.ID, t.UploadUntil)
+	address, fields := r.Links.Form(t.ID, t.UploadUntil)
 	f := &form{URL: address, Parameters: api.Object{}}
-	for _, p := range pairs {
+	for _, p := range fields {
 		f.Parameters = append(f.Parameters, api.Member{Name: p.Name, Value: p.Value})
 	}
 	return f

@@ -1,5 +1,5 @@
-// Package v2 is the CloudConvert API, version 2: jobs, tasks, operations and users as its clients know them. The rules it
-// keeps to are those the clients break over; the tests name them.
+// Package v2 is the CloudConvert API, version 2: jobs, tasks, operations and users as its clients know them. The
+// rules it keeps to are those the clients break over; the tests name them.
 package v2
 
 import (
@@ -26,7 +26,8 @@ type handlers struct {
 	rows   func() []row
 }
 
-// Routes returns the routes of the API, with one for each operation of the engine's catalog and for each of its aliases.
+// Routes returns the routes of the API, with one for each operation of the engine's catalog and for each of its
+// aliases.
 func Routes(config Config) []api.Route {
 	render := Renderer{PublicURL: config.PublicURL, Links: config.Links}
 	h := &handlers{engine: config.Engine, render: render, base: render.base()}
@@ -77,8 +78,9 @@ func (h *handlers) taskRoutes() []api.Route {
 			Query: include, Answer: data[Task]{}, Handle: waiting(h.showTask)},
 		{Method: http.MethodPost, Path: "/v2/tasks/{id}/cancel", Scope: write, Summary: "Cancel a task that has not ended",
 			Answer: data[Task]{}, Handle: h.cancelTask},
-		{Method: http.MethodPost, Path: "/v2/tasks/{id}/retry", Scope: write, Summary: "Run an ended task once more, as a new one",
-			Status: http.StatusCreated, Answer: data[Task]{}, Handle: h.retryTask},
+		{Method: http.MethodPost, Path: "/v2/tasks/{id}/retry", Scope: write,
+			Summary: "Run an ended task once more, as a new one",
+			Status:  http.StatusCreated, Answer: data[Task]{}, Handle: h.retryTask},
 		{Method: http.MethodDelete, Path: "/v2/tasks/{id}", Scope: write, Summary: "Delete a task with its files",
 			Status: http.StatusNoContent, Handle: h.deleteTask},
 	}

@@ -258,7 +258,7 @@ func (c *client) ruleErrorsAreObjects(t *testing.T) {
 }
 
 func (c *client) ruleDelete(t *testing.T) {
-	job := c.get(t, "POST", "/v2/jobs", `{"tasks":{"a":{"operation":"import/upload"},"b":{"operation":"import/upload"}}}`).Data
+	job := c.get(t, "POST", "/sync/v2/jobs", chain).Data
 	for _, path := range []string{"/v2/tasks/" + job.task(0).text("id"), "/v2/jobs/" + job.text("id")} {
 		a := c.call(t, "DELETE", path, "")
 		if a.status != 204 || a.body != "" {

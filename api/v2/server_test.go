@@ -15,6 +15,7 @@ import (
 	v2 "github.com/gantry-engine/gantry/api/v2"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/engine/link"
 	"github.com/gantry-engine/gantry/engine/param"
 )
 
@@ -24,22 +25,22 @@ const publicURL = "https://api.example.org"
 type client struct {
 	*enginetest.Server
 	url, token string
-	release    func() // lets the tasks of the operation hold end
 }
 
 // start returns a client of a running server with a few small operations.
 func start(t *testing.T) *client {
 	t.Helper()
 	held := make(chan struct{})
-	s := enginetest.Start(t, operations(held)...)
-	released := false
-	release := func() {
-		if !released {
-			close(held)
-		}
-		released = true
-	}
-	t.Cleanup(release)
+	c := open(t, held)
+	c.Start(t)
+	t.Cleanup(func() { close(held) })
+	return c
+}
+
+// open returns a client of a server that runs no tasks.
+func open(t *testing.T, held <-chan struct{}) *client {
+	t.Helper()
+	s := enginetest.New(t, enginetest.Config{Operations: operations(held)})
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	log := slog.New(slog.DiscardHandler)
@@ -49,7 +50,7 @@ func start(t *testing.T) *client {
 	server.Config = api.Server(ctx, handler, log)
 	server.Start()
 	t.Cleanup(server.Close)
-	c := &client{Server: s, url: server.URL, release: release}
+	c := &client{Server: s, url: server.URL}
 	c.token = c.key(t, "tester", engine.Scopes()...)
 	return c
 }
@@ -162,8 +163,8 @@ func (links) Download(task engine.ID, name string, until time.Time) string {
 	return "https://files.example.org/" + string(task) + "/" + name + "?a=1&b=2"
 }
 
-func (links) Form(task engine.ID, until time.Time) (string, []v2.Pair) {
-	return "https://files.example.org/upload/" + string(task), []v2.Pair{{Name: "z", Value: "1"}, {Name: "a", Value: "2"}}
+func (links) Form(task engine.ID, until time.Time) (string, []link.Field) {
+	return "https://files.example.org/upload/" + string(task), []link.Field{{Name: "z", Value: "1"}, {Name: "a", Value: "2"}}
 }
 
 type nothing struct{}

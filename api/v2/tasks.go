@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	includeQuery = api.Query{Name: "include", Doc: "Any of payload, retries, depends_on_tasks, job, with commas between them."}
-	taskQuery    = []api.Query{
+	includeQuery = api.Query{Name: "include",
+		Doc: "Any of payload, retries, depends_on_tasks, job, with commas between them."}
+	taskQuery = []api.Query{
 		{Name: "filter[job_id]", Doc: "The id of a job."},
 		{Name: "filter[status]", Doc: "waiting, processing, finished or error."},
 		{Name: "filter[operation]", Doc: "Such as import/url."},
@@ -28,7 +29,7 @@ func (h *handlers) createTask(c *api.Call, operation string) error {
 	}
 	spec, err := parseTask(operation, body)
 	if err != nil {
-		return err
+		return h.everyMistake(c, engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}, err)
 	}
 	s := engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}
 	if err := identify(c, body, &s); err != nil {

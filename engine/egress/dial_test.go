@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gantry-engine/gantry/engine/egress"
 )
@@ -202,6 +203,23 @@ func TestDialContextTriesTheNextAddress(t *testing.T) {
 	if err := dial(t, policy, "a.example:80"); !errors.Is(err, down) {
 		t.Errorf("got %v, want the first error", err)
 	}
+}
+
+func TestDialContextLeavesTimeForTheNextAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		policy, called := newPolicy(nil, names{"a.example": {otherPublic + " " + public}})
+		called.to = func(ctx context.Context, address string) (net.Conn, error) {
+			if address == otherCall { // swallows packets
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			near, _ := net.Pipe()
+			return near, ctx.Err()
+		}
+		if err := dial(t, policy, "a.example:80"); err != nil {
+			t.Errorf("got %v, want a connection to the second address", err)
+		}
+	})
 }
 
 func TestDialContextRefusesOtherNetworksAndPorts(t *testing.T) {

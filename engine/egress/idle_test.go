@@ -3,6 +3,8 @@ package egress_test
 import (
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +61,24 @@ func TestIdleReaderDoesNotCountASlowConsumer(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 	})
+}
+
+func TestIdleReaderEndsAResponseThatStalls(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	client := egress.Unrestricted().Client(egress.ClientOptions{})
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := egress.IdleReader(resp.Body, time.Millisecond)
+	defer body.Close()
+	if _, err := io.ReadAll(body); !errors.Is(err, egress.ErrIdle) {
+		t.Errorf("got %v, want ErrIdle", err)
+	}
 }
 
 // empty yields neither a byte nor an error, once a second, until it is closed.

@@ -42,6 +42,9 @@ func OpenDir(root string) (*Dir, error) {
 	return d, nil
 }
 
+// At returns the store in the folder as another process may read it, beside the one that has it open.
+func At(root string) *Dir { return &Dir{root: root, tmp: filepath.Join(root, "tmp")} }
+
 // path spreads blobs over 256 folders by the random end of their ids.
 func (d *Dir) path(b engine.BlobID) string {
 	return filepath.Join(d.root, string(b[len(b)-2:]), string(b))

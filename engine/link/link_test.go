@@ -67,6 +67,9 @@ func TestSecSIG02SegmentsRoundTrip(t *testing.T) {
 			if got, _ := url.PathUnescape(parts[2]); len(parts) != 4 || got != segment {
 				t.Errorf("got %q as the third part of %q, want %q", got, parts, segment)
 			}
+			if parts[2] == "." || parts[2] == ".." {
+				t.Errorf("got a segment %q, which clients resolve away", parts[2])
+			}
 			if u.Fragment != "" || len(u.Query()) != 2 {
 				t.Errorf("got %s, want two parameters and no fragment", u)
 			}

@@ -40,7 +40,7 @@ func (t *tx) ClaimRefs(ctx context.Context, node engine.ID, refs []engine.Ref) (
 	for _, ref := range refs {
 		r = append(r, []any{ref.Task, ref.Attempt})
 	}
-	return t.claim(ctx, claimRefsSQL, node, t.at, r.JSON())
+	return t.claim(ctx, claimRefsSQL, node, t.at, r)
 }
 
 func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []engine.Claim, err error) {

@@ -133,11 +133,16 @@ func (s *Store) Unreferenced(ctx context.Context, n int) ([]engine.BlobID, error
 	return s.ids(ctx, `SELECT id FROM blobs WHERE dying = 1 LIMIT ?`, n)
 }
 
+// Blobs returns the blobs that live.
+func (s *Store) Blobs(ctx context.Context) ([]engine.BlobID, error) {
+	return s.ids(ctx, `SELECT id FROM blobs WHERE dying = 0`)
+}
+
 // Forget implements engine.Keeper.
 func (s *Store) Forget(ctx context.Context, blobs []engine.BlobID) error {
 	return s.other(ctx, len(blobs), func(t *tx) error {
 		return t.session.exec(ctx, `DELETE FROM blobs WHERE dying = 1 AND id IN (SELECT id FROM {id id} AS r)`,
-			idRecords(blobs).JSON())
+			idRecords(blobs))
 	})
 }
 

@@ -13,17 +13,30 @@ import (
 
 // view is the tables at one moment, however many queries look at them.
 type view struct {
-	store *Store
-	tx    *sql.Tx
+	store  *Store
+	tx     *sql.Tx
+	missed *[]string // queries that are not prepared yet: to do that takes a second connection, and others may hold all
 }
 
 // look calls see with a view, which ends with it.
 func (s *Store) look(ctx context.Context, see func(view) error) error {
 	tx, err := s.reader.BeginTx(ctx, nil)
-	if err == nil {
-		err = see(view{store: s, tx: tx})
-		_ = tx.Rollback() // nothing was written
+	if err != nil {
+		return s.reading(err)
 	}
+	var missed []string
+	err = see(view{store: s, tx: tx, missed: &missed})
+	_ = tx.Rollback() // nothing was written
+	for _, query := range missed {
+		if err == nil {
+			_, err = s.prepare(ctx, query)
+		}
+	}
+	return s.reading(err)
+}
+
+// reading says of a failed query on a closing store that the store is closing.
+func (s *Store) reading(err error) error {
 	if err != nil && s.closing() && engine.CodeOf(err) == engine.Internal {
 		return errStopped()
 	}
@@ -41,14 +54,35 @@ func (s *Store) closing() bool {
 
 // read runs a query and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	return s.look(ctx, func(v view) error { return v.read(ctx, query, scan, args...) })
+	st, err := s.prepare(ctx, query)
+	if err != nil {
+		return s.reading(err)
+	}
+	found, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return s.reading(err)
+	}
+	return s.reading(scanAll(found, scan))
 }
 
+// read runs a query on the view and calls scan for every row.
 func (v view) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	found, err := v.tx.QueryContext(ctx, v.store.text(query), args...)
+	found, err := v.query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
+	return scanAll(found, scan)
+}
+
+func (v view) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st, ok := v.store.queries.Load(query); ok {
+		return v.tx.StmtContext(ctx, st.(*sql.Stmt)).QueryContext(ctx, args...)
+	}
+	*v.missed = append(*v.missed, query)
+	return v.tx.QueryContext(ctx, expand(v.store.dialect, query, rooms{}), args...)
+}
+
+func scanAll(found *sql.Rows, scan func(rows) error) error {
 	defer found.Close()
 	for found.Next() {
 		if err := scan(found); err != nil {
@@ -395,18 +429,27 @@ func (s *Store) Events(ctx context.Context, job engine.ID, n int64) (events []en
 
 // Downloadable implements engine.Reader.
 func (s *Store) Downloadable(ctx context.Context, task engine.ID, name string) (engine.File, time.Time, error) {
-	var file engine.File
-	var until sql.NullInt64
+	key := linkKey{task, plain(name)}
+	f, epoch, known := s.links.find(key)
+	if known {
+		return f.file, f.until, nil
+	}
 	found := false
 	const query = `SELECT ` + fileColumns + `, t.expires_at FROM files AS f JOIN tasks AS t ON t.id = f.task_id
 		WHERE f.task_id = ? AND f.arrived = 0 AND f.link = 1 AND f.name = ? AND f.blob_id IS NOT NULL AND t.expires_at IS NOT NULL`
 	err := s.read(ctx, query, func(r rows) (err error) {
-		file, err = scanFile(r, &until)
-		found = true
+		var until sql.NullInt64
+		f.file, err = scanFile(r, &until)
+		f.until, found = fromMicros(until), true
 		return err
-	}, task, plain(name))
-	if err == nil && !found {
-		err = engine.Errorf(engine.NotFound, "There is no such file. Files are removed some time after their task ends.")
+	}, key.task, key.name)
+	switch {
+	case err != nil:
+		return engine.File{}, time.Time{}, err
+	case !found:
+		return engine.File{}, time.Time{}, engine.Errorf(engine.NotFound,
+			"There is no such file. Files are removed some time after their task ends.")
 	}
-	return file, fromMicros(until), err
+	s.links.keep(key, f, epoch)
+	return f.file, f.until, nil
 }

@@ -63,7 +63,7 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 		t.settled = append(t.settled, ref)
 		t.end(job, ended{id: ref.Task, ok: state == "finished", ignored: ignored == 1})
 		return nil
-	}, t.at, t.expires(), r.JSON())
+	}, t.at, t.expires(), r)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID
 		err := r.Scan(&id)
 		live[id] = true
 		return err
-	}, idRecords(blobs).JSON())
+	}, idRecords(blobs))
 	return live, err
 }
 
@@ -146,14 +146,14 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 		}
 	}
 	if len(blobs) > 0 {
-		if err := t.session.exec(ctx, blobsSQL, blobs.JSON()); err != nil {
+		if err := t.session.exec(ctx, blobsSQL, blobs); err != nil {
 			return err
 		}
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return t.session.exec(ctx, filesSQL, files.JSON())
+	return t.session.exec(ctx, filesSQL, files)
 }
 
 const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.lane, tasks.priority, tasks.losses`
@@ -200,5 +200,5 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 			t.ready = append(t.ready, ready)
 		}
 		return nil
-	}, r.JSON())
+	}, r)
 }

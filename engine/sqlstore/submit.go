@@ -167,7 +167,7 @@ func (t *tx) parents(ctx context.Context, submits []*submit) (map[engine.ID]pare
 		}
 		parents[id] = parent{ended: state == "finished" || state == "error", ok: state == "finished", ignored: ignored == 1}
 		return nil
-	}, ids.JSON())
+	}, ids)
 	return parents, err
 }
 
@@ -266,7 +266,7 @@ func (w *inserts) write(ctx context.Context, t *tx) error {
 		if len(insert.rows) == 0 {
 			continue
 		}
-		if err := t.session.exec(ctx, insert.query, insert.rows.JSON()); err != nil {
+		if err := t.session.exec(ctx, insert.query, insert.rows); err != nil {
 			return err
 		}
 	}

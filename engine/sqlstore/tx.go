@@ -158,13 +158,13 @@ func (t *tx) jobs(ctx context.Context, _ *batch) error {
 		}
 		t.hints = append(t.hints, engine.Hint{Job: id})
 		return nil
-	}, changed.JSON())
+	}, changed)
 	if err != nil {
 		return err
 	}
 	const insert = `INSERT INTO events (job_id, n, task_id, kind, at)
 		SELECT job, n, task, kind, at FROM {job id, n int, task text, kind text, at int} AS r WHERE true`
-	if err := t.session.exec(ctx, insert, events.JSON()); err != nil {
+	if err := t.session.exec(ctx, insert, events); err != nil {
 		return err
 	}
 	return t.publish(ctx)
@@ -211,7 +211,7 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 		}
 		t.job(job).event(id, engine.TaskUpdated)
 		return nil
-	}, r.JSON())
+	}, r)
 }
 
 // rest does what is not made often enough to be gathered.

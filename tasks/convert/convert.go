@@ -32,12 +32,12 @@ type Pair struct {
 	Options  []param.Field
 }
 
-// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine ignores
-// the fields its pair does not list.
+// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine
+// ignores the fields its pair does not list.
 type Options struct {
 	Width   int    `json:"width" doc:"Width of the output in pixels." rule:"min=1"`
 	Height  int    `json:"height" doc:"Height of the output in pixels." rule:"min=1"`
-	Fit     string `json:"fit" doc:"How an image meets width and height: max shrinks it to fit inside, crop fills them and cuts the rest, scale distorts it." rule:"oneof=max|crop|scale"` //nolint:lll // a tag cannot be broken
+	Fit     string `json:"fit" doc:"max shrinks to fit, crop fills and cuts, scale distorts." rule:"oneof=max|crop|scale"`
 	Strip   bool   `json:"strip" doc:"Remove metadata such as EXIF; the orientation is always applied to the pixels."`
 	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
 }

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// orientation is how a picture has to be turned to stand upright: the Orientation tag of EXIF 2.32, from 1 (as it is) to
-// 8. Files without a readable tag are 1.
+// orientation is how a picture has to be turned to stand upright: the Orientation tag of EXIF 2.32, from 1 (as it is)
+// to 8. Files without a readable tag are 1.
 func orientation(r io.ReaderAt, size int64, format Format) int {
 	switch format {
 	case "jpg":

@@ -23,8 +23,8 @@ import (
 )
 
 // Images converts pictures with Go's own codecs and those of golang.org/x/image. Metadata and colour profiles are not
-// carried over, an EXIF orientation is applied to the pixels; of a file with several pictures the first is taken, but GIF
-// to GIF keeps the animation. WebP is written lossless.
+// carried over, an EXIF orientation is applied to the pixels; of a file with several pictures the first is taken, but
+// GIF to GIF keeps the animation. WebP is written lossless.
 type Images struct {
 	heic heif.Decoder
 }

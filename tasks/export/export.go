@@ -59,8 +59,7 @@ func export(ctx context.Context, run *engine.Run, def exporters.Definition, env 
 		files = renamed(files)
 	}
 	env.Task, env.Owner, env.Attempt, env.Log = run.Task, run.User, run.Attempt, run.Log
-	delivered, err := exporters.Deliver(ctx, run, def, env, params, files)
-	return engine.Result{Files: delivered}, err
+	return exporters.Deliver(ctx, run, def, env, params, files)
 }
 
 // renamed gives files with one name names of their own, in their order, and takes their folders away.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// checkBase64 returns what is wrong with text as base64 (RFC 4648), or nothing. Both alphabets are taken, with and without
-// padding, broken into lines or not, and as a data: URL (RFC 2397).
+// checkBase64 returns what is wrong with text as base64 (RFC 4648), or nothing. Both alphabets are taken, with and
+// without padding, broken into lines or not, and as a data: URL (RFC 2397).
 func checkBase64(text string) (complaint string) {
 	body, ok := withoutDataURL(text)
 	if !ok {
@@ -28,7 +28,8 @@ func checkBase64(text string) (complaint string) {
 		}
 	}
 	if digits%4 == 1 || padding > 2 || padding > 0 && (digits+padding)%4 != 0 {
-		return fmt.Sprintf("is not base64: it ends in the middle of a group, after %d characters; it seems cut off", len(text))
+		return fmt.Sprintf("is not base64: it ends in the middle of a group, after %d characters; it seems cut off",
+			len(text))
 	}
 	return ""
 }

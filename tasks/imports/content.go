@@ -9,8 +9,8 @@ import (
 	"github.com/gantry-engine/gantry/engine/param"
 )
 
-// File is a pointer so that an empty file can be told from none. It is not tagged as required, since the engine has moved
-// it out of the parameters when the task runs; check asks for it when the task is submitted.
+// File is a pointer so that an empty file can be told from none. It is not tagged as required, since the engine has
+// moved it out of the parameters when the task runs; check asks for it when the task is submitted.
 type contentParams struct {
 	File     *string `json:"file" doc:"The file's content; required." rule:"role=content"`
 	FileName string  `json:"filename" doc:"The file's name, with its extension." rule:"required"`

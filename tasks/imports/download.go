@@ -14,8 +14,8 @@ import (
 	"github.com/gantry-engine/gantry/engine/egress"
 )
 
-// download reads a URL to its end. Where the connection breaks and the server has said by a strong validator which bytes
-// it sends, it goes on where it stopped. It never ends without an error before all bytes are there.
+// download reads a URL to its end. Where the connection breaks and the server has said by a strong validator which
+// bytes it sends, it goes on where it stopped. It never ends without an error before all bytes are there.
 type download struct {
 	ctx      context.Context
 	client   *http.Client
@@ -55,7 +55,8 @@ func (d *download) open() error {
 	d.body = egress.IdleReader(resp.Body, d.limits.Idle)
 	if d.size > d.limits.Transfer {
 		d.Close()
-		return engine.Errorf(engine.TooLarge, "The file has %d bytes; this server takes %d for one file.", d.size, d.limits.Transfer)
+		return engine.Errorf(engine.TooLarge,
+			"The file has %d bytes; this server takes %d for one file.", d.size, d.limits.Transfer)
 	}
 	return nil
 }
@@ -165,14 +166,16 @@ func (d *download) resume(err error) error {
 	case resp.StatusCode >= 400 && resp.StatusCode != http.StatusRequestedRangeNotSatisfiable:
 		return refusal(resp)
 	}
-	return engine.Wrap(err, engine.Unavailable, "The download broke off, and the server does not continue it with the same file.")
+	return engine.Wrap(err, engine.Unavailable,
+		"The download broke off, and the server does not continue it with the same file.")
 }
 
 // continues reports whether a partial answer begins where we stopped, is of the same file and goes to its end.
 func (d *download) continues(resp *http.Response) bool {
 	var from, to int64
 	var total string
-	if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%s", &from, &to, &total); err != nil || from != d.got {
+	_, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%s", &from, &to, &total)
+	if err != nil || from != d.got {
 		return false
 	}
 	sameSize := d.size < 0 || to == d.size-1 && (total == "*" || total == fmt.Sprint(d.size))

@@ -14,8 +14,8 @@ import (
 // ratioFrom is the size below which no ratio is too large.
 const ratioFrom = 10 << 20
 
-// content returns the file's bytes. None of the encodings of HTTP is asked for; gzip is undone where it comes all the same,
-// unless the file itself seems to be meant: servers say gzip of .tar.gz, too.
+// content returns the file's bytes. None of the encodings of HTTP is asked for; gzip is undone where it comes all the
+// same, unless the file itself seems to be meant: servers say gzip of .tar.gz, too.
 func (d *download) content(name string) (io.Reader, error) {
 	encoding := strings.ToLower(strings.TrimSpace(d.first.Header.Get("Content-Encoding")))
 	switch encoding {
@@ -28,7 +28,8 @@ func (d *download) content(name string) (io.Reader, error) {
 		return &inflated{d: d}, nil
 	}
 	return nil, engine.Errorf(engine.Invalid,
-		"The server of the URL sent the file in the encoding %.40q, though none was asked for; only gzip can be undone.", encoding)
+		"The server of the URL sent the file in the encoding %.40q, though none was asked for; "+
+			"only gzip can be undone.", encoding)
 }
 
 func (d *download) isGzipFile(name string) bool {
@@ -44,8 +45,8 @@ func (d *download) isGzipFile(name string) bool {
 	return false
 }
 
-// inflated undoes gzip. What it makes is bounded by its caller; beside that it may not be more times larger than what it
-// reads than Limits allow for archives.
+// inflated undoes gzip. What it makes is bounded by its caller; beside that it may not be more times larger than what
+// it reads than Limits allow for archives.
 type inflated struct {
 	d    *download
 	gzip *gzip.Reader

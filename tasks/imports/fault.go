@@ -15,8 +15,8 @@ import (
 	"github.com/gantry-engine/gantry/engine/egress"
 )
 
-// fault says why no answer came. The texts are the same for every host that does not answer, whatever it is that does not,
-// and name no address.
+// fault says why no answer came. The texts are the same for every host that does not answer, whatever it is that does
+// not, and name no address.
 func fault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -9,9 +9,9 @@ import (
 
 // disposition reads a part's Content-Disposition: the field's name, and the file's name if there is one.
 //
-// A value in quotes ends at a quote after which the header ends or goes on, so that a stray quote inside does no harm; a
-// backslash stands for itself unless a quote or another one follows. A value without quotes ends where the next of the
-// known parameters begins: it may hold spaces, commas, parentheses and whole sentences.
+// A value in quotes ends at a quote after which the header ends or goes on, so that a stray quote inside does no harm;
+// a backslash stands for itself unless a quote or another one follows. A value without quotes ends where the next of
+// the known parameters begins: it may hold spaces, commas, parentheses and whole sentences.
 func disposition(value string) (name, fileName string) {
 	_, rest, _ := strings.Cut(value, ";")
 	var extended string

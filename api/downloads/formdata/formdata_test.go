@@ -66,14 +66,19 @@ func TestReader(t *testing.T) {
 				"Content-Transfer-Encoding: binary\r\n\r\nX\r\n--b--\r\n", []part{{"file", "a", "X"}}},
 		"extended name wins": {simple, file(`name="file"; filename="_.pdf"; filename*=UTF-8''%E2%82%AC%20x.pdf`),
 			[]part{{"file", "€ x.pdf", "X"}}},
-		"extended name in Latin-1":     {simple, file(`name="file"; filename*=iso-8859-1'en'%A3.pdf`), []part{{"file", "£.pdf", "X"}}},
-		"extended name that is broken": {simple, file(`name="file"; filename="a"; filename*=UTF-8''%FF`), []part{{"file", "a", "X"}}},
-		"escaped quotes":               {simple, file(`name="file"; filename="a\"b\\c.pdf"`), []part{{"file", `a"b\c.pdf`, "X"}}},
-		"quotes not escaped":           {simple, file(`filename="a"b.pdf"; name="file"`), []part{{"file", `a"b.pdf`, "X"}}},
-		"a path of Windows":            {simple, file(`name="file"; filename="C:\dir\a.pdf"`), []part{{"file", `C:\dir\a.pdf`, "X"}}},
-		"a name like a parameter":      {simple, file(`name="filename"; filename="name=x; y"`), []part{{"filename", "name=x; y", "X"}}},
-		"unquoted before another":      {simple, file(`filename=a b; name=file`), []part{{"file", "a b", "X"}}},
-		"a word without a value":       {simple, file(`strange; name="file"`), []part{{"file", "", "X"}}},
+		"extended name in Latin-1": {simple, file(`name="file"; filename*=iso-8859-1'en'%A3.pdf`), []part{{"file",
+			"£.pdf", "X"}}},
+		"extended name that is broken": {simple, file(`name="file"; filename="a"; filename*=UTF-8''%FF`), []part{{"file",
+			"a", "X"}}},
+		"escaped quotes": {simple, file(`name="file"; filename="a\"b\\c.pdf"`), []part{{"file", `a"b\c.pdf`,
+			"X"}}},
+		"quotes not escaped": {simple, file(`filename="a"b.pdf"; name="file"`), []part{{"file", `a"b.pdf`, "X"}}},
+		"a path of Windows": {simple, file(`name="file"; filename="C:\dir\a.pdf"`), []part{{"file",
+			`C:\dir\a.pdf`, "X"}}},
+		"a name like a parameter": {simple, file(`name="filename"; filename="name=x; y"`), []part{{"filename",
+			"name=x; y", "X"}}},
+		"unquoted before another": {simple, file(`filename=a b; name=file`), []part{{"file", "a b", "X"}}},
+		"a word without a value":  {simple, file(`strange; name="file"`), []part{{"file", "", "X"}}},
 		"lines end in LF": {simple, "--b\nContent-Disposition: form-data; name=k\n\nv\r\n--b\nContent-Disposition: form-data; name=l\n\nw\n--b--\n",
 			[]part{{"k", "", "v\r"}, {"l", "", "w"}}},
 		"text before and after": {simple, "hello\r\n\r\n" + file(`name="file"`) + "bye", []part{{"file", "", "X"}}},
@@ -81,8 +86,9 @@ func TestReader(t *testing.T) {
 			[]part{{"file", "a", "X"}}},
 		"boundary with blanks after it": {simple, "--b \t\r\nContent-Disposition: form-data; name=k\r\n\r\nX\r\n--b  \r\n" +
 			"Content-Disposition: form-data; name=l\r\n\r\n\r\n--b--", []part{{"k", "", "X"}, {"l", "", ""}}},
-		"empty, and without its line end": {simple, "--b\r\nContent-Disposition: form-data; name=k\r\n\r\n--b--\r\n", []part{{"k", "", ""}}},
-		"no part at all":                  {simple, "--b--\r\n", nil},
+		"empty, and without its line end": {simple, "--b\r\nContent-Disposition: form-data; name=k\r\n\r\n--b--\r\n",
+			[]part{{"k", "", ""}}},
+		"no part at all": {simple, "--b--\r\n", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,8 +104,10 @@ func TestReader(t *testing.T) {
 }
 
 func TestContentThatLooksLikeABoundary(t *testing.T) {
-	for _, content := range []string{"\r\n--bc", "\r\n--b-", "\r\n--b -", "--bx", "\r\n--\r\n", "\r", "\r\n", "\n--b\n", "\r\r\n--bb\r\n--b_"} {
-		got, err := read(strings.NewReader("--b\r\nContent-Disposition: form-data; name=k\r\n\r\n"+content+"\r\n--b--"), simple)
+	for _, content := range []string{"\r\n--bc", "\r\n--b-", "\r\n--b -", "--bx", "\r\n--\r\n", "\r", "\r\n", "\n--b\n",
+		"\r\r\n--bb\r\n--b_"} {
+		got, err := read(strings.NewReader("--b\r\nContent-Disposition: form-data; name=k\r\n\r\n"+content+"\r\n--b--"),
+			simple)
 		if err != nil || len(got) != 1 || got[0].content != content {
 			t.Errorf("content %q came back as %q, %v", content, got, err)
 		}
@@ -128,7 +136,8 @@ func TestReaderRefuses(t *testing.T) {
 		"ends at the boundary":     {simple, head + "\r\nX\r\n--b", io.ErrUnexpectedEOF},
 		"ends in the last dash":    {simple, head + "\r\nX\r\n--b-", io.ErrUnexpectedEOF},
 		"no closing boundary":      {simple, head + "\r\nX\r\n--b\r\n", io.ErrUnexpectedEOF},
-		"base64":                   {simple, head + "Content-Transfer-Encoding: BASE64\r\n\r\nWA==\r\n--b--", formdata.ErrEncoding},
+		"base64": {simple, head + "Content-Transfer-Encoding: BASE64\r\n\r\nWA==\r\n--b--",
+			formdata.ErrEncoding},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +150,8 @@ func TestReaderRefuses(t *testing.T) {
 
 func TestReaderReturnsTheErrorBelow(t *testing.T) {
 	broken := errors.New("broken")
-	body := io.MultiReader(strings.NewReader("--b\r\nContent-Disposition: form-data; name=k\r\n\r\nX"), iotest.ErrReader(broken))
+	body := io.MultiReader(strings.NewReader("--b\r\nContent-Disposition: form-data; name=k\r\n\r\nX"),
+		iotest.ErrReader(broken))
 	if _, err := read(body, simple); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
@@ -183,7 +193,8 @@ func FuzzContent(f *testing.F) {
 		_, _ = fw.Write(content)
 		w.Close()
 		got, err := read(&inChunks{&body, int(chunk) + 1}, w.FormDataContentType())
-		if err != nil || len(got) != 2 || got[0] != (part{"k", "", "v"}) || got[1] != (part{"file", "a.txt", string(content)}) {
+		if err != nil || len(got) != 2 || got[0] != (part{"k", "", "v"}) || got[1] != (part{"file", "a.txt",
+			string(content)}) {
 			t.Fatalf("got %.200q, %v", got, err)
 		}
 	})

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Part is one field or file. Read delivers its content and io.EOF only after the boundary that ends it; it is valid until
-// the reader's next Next.
+// Part is one field or file. Read delivers its content and io.EOF only after the boundary that ends it; it is valid
+// until the reader's next Next.
 type Part struct {
 	Name     string // of the field; empty if it has none
 	FileName string // as sent, not cleaned; empty if none was

@@ -1,0 +1,82 @@
+package cmd_test
+
+import (
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gantry-engine/gantry"
+
+// arrows says which folder may import which folders of ours. A folder of its own name counts before a pattern; * is one name.
+var arrows = map[string][]string{
+	"cmd":                    {"*", "*/*", "*/*/*"},
+	"cmd/bench":              {"*", "*/*"},
+	"cmd/gantry":             {"cmd"},
+	"engine":                 {"engine/param", "engine/egress"},
+	"engine/param":           {},
+	"engine/egress":          {"engine"},
+	"engine/link":            {"engine"},
+	"engine/zipfile":         {"engine"},
+	"engine/*":               {"engine", "engine/*"},
+	"exporters":              {"engine", "engine/param", "engine/egress"},
+	"exporters/*":            {"exporters", "engine", "engine/param", "engine/egress"},
+	"exporters/all":          {"exporters", "exporters/*"},
+	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert"},
+	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
+	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
+	"tasks/all":              {"engine", "tasks/*"},
+	"api":                    {"engine", "engine/param", "engine/egress", "engine/link"},
+	"api/*":                  {"api", "api/*", "engine", "engine/param", "engine/egress", "engine/link"},
+	"api/downloads/*":        {"engine"},
+	"tasks/*/*":              {},
+	"exporters/*/*":          {"exporters", "engine"},
+	"engine/enginetest":      {"engine", "engine/*"},
+	"engine/riverqueue":      {"engine", "engine/*"},
+	"exporters/exportertest": {"exporters", "engine", "engine/*"},
+}
+
+// TestArrowsPointDown holds every import of ours against the table.
+func TestArrowsPointDown(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		from := strings.TrimPrefix(words[0], module+"/")
+		allowed, ok := rule(from)
+		if !ok {
+			t.Errorf("%s is not in the table of arrows", from)
+			continue
+		}
+		for _, imported := range words[1:] {
+			to, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !fits(allowed, to) && !strings.HasPrefix(to, from+"/") { // its own parts are its own affair
+				t.Errorf("%s imports %s", from, to)
+			}
+		}
+	}
+}
+
+func rule(folder string) ([]string, bool) {
+	if allowed, ok := arrows[folder]; ok {
+		return allowed, true
+	}
+	for pattern, allowed := range arrows {
+		if ok, _ := path.Match(pattern, folder); ok {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func fits(patterns []string, folder string) bool {
+	for _, pattern := range patterns {
+		if ok, _ := path.Match(pattern, folder); ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package cmd_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gantry-engine/gantry/cmd"
+)
+
+// beGantry makes this test binary be the program itself, so that tests can start, signal and kill real processes.
+const beGantry = "GANTRY_TEST_BE_GANTRY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beGantry) != "" {
+		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// testKey is the API key of every server in these tests.
+const testKey = "canary-key-0123456789abcdef"
+
+// gantry returns the command of a process that is the program.
+func gantry(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), beGantry+"=1", "GANTRY_API_KEY="+testKey, "XDG_DATA_HOME="+t.TempDir())
+	return c
+}
+
+// output runs the program and returns what it printed and its exit code.
+func output(t testing.TB, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	c := gantry(t, args...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), c.ProcessState.ExitCode()
+}
+
+// server is a process that serves.
+type server struct {
+	t    testing.TB
+	url  string
+	proc *exec.Cmd
+	log  *bytes.Buffer
+}
+
+// serve starts a server on a free port.
+func serve(t testing.TB, data string, more ...string) *server {
+	t.Helper()
+	s := &server{t: t, proc: gantry(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, more...)...), log: &bytes.Buffer{}}
+	s.proc.Stderr = s.log
+	out, err := s.proc.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.proc.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		_ = s.proc.Wait()
+		t.Fatalf("the server printed %q and logged:\n%s", line, s.log)
+	}
+	s.url = url
+	return s
+}
+
+// kill ends the process as a power cut would.
+func (s *server) kill() { s.end(syscall.SIGKILL) }
+
+// end sends the signal and waits for the process.
+func (s *server) end(sig syscall.Signal) int {
+	if s.proc.ProcessState == nil {
+		_ = s.proc.Process.Signal(sig)
+		_ = s.proc.Wait()
+	}
+	return s.proc.ProcessState.ExitCode()
+}
+
+// ask sends a request with the key and returns status and body.
+func (s *server) ask(method, path, body string) (int, []byte, error) {
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+testKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, text, err
+}
+
+// answer is the part of the API's answers that these tests look at.
+type answer struct {
+	Message string              `json:"message"`
+	Errors  map[string][]string `json:"errors"`
+	Data    struct {
+		ID      string `json:"id"`
+		Status  string `json:"status"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Tasks   []task `json:"tasks"`
+		Result  result `json:"result"`
+	} `json:"data"`
+}
+
+type task struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Result  result `json:"result"`
+}
+
+type result struct {
+	Files []struct {
+		Filename string `json:"filename"`
+		Size     int64  `json:"size"`
+		MD5      string `json:"md5"`
+		URL      string `json:"url"`
+	} `json:"files"`
+}
+
+// must sends a request that has to be answered with the status.
+func (s *server) must(want int, method, path, body string) answer {
+	s.t.Helper()
+	status, text, err := s.ask(method, path, body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", method, path, err, s.log)
+	}
+	if status != want {
+		s.t.Fatalf("%s %s: got %d, want %d: %s", method, path, status, want, text)
+	}
+	var a answer
+	if len(text) > 0 && json.Unmarshal(text, &a) != nil {
+		s.t.Fatalf("%s %s: not JSON: %s", method, path, text)
+	}
+	return a
+}
+
+// get fetches a URL without a key.
+func get(t testing.TB, url string) (int, []byte) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, body
+}
+
+// write makes a file.
+func write(t testing.TB, path, text string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

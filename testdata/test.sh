@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# test.sh: installs what the tests need beside Go, and runs all of them. What cannot be installed fails the run, unless
+# SKIP_TOOLS names it (separated by spaces); the tests that need it then skip, and the summary says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The second readers that outputs are opened with, as Debian packages.
+packages=(poppler-utils libheif-examples unzip python3)
+missing=()
+for p in "${packages[@]}"; do
+  [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "will install: ${missing[*]}"
+  root=()
+  [ "$(id -u)" = 0 ] || root=(sudo -n)
+  apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300)
+  "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+    "${apt[@]}" update >/dev/null
+    "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null
+  }
+else
+  echo "will install: nothing, all is there"
+fi
+[ -z "${SKIP_TOOLS:-}" ] || echo "left out by SKIP_TOOLS: $SKIP_TOOLS"
+
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+[ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
+go vet ./...
+GANTRY_TESTS=all go test -timeout 25m "$@" ./...
