@@ -17,7 +17,7 @@ type item struct {
 const (
 	batchItems    = 512         // at most in one transaction
 	batchWeight   = 2000        // tasks at most in one transaction, unless a single item has more
-	progressEvery = time.Second // at most that long progress waits for a batch to ride with
+	progressEvery = time.Second // progress is written at most that often, and seldom later than twice that
 )
 
 // do hands a change to the dispatcher and waits for its commit. The caller's context ends only the waiting.
@@ -59,7 +59,7 @@ func (s *Store) dispatch() {
 		case it := <-s.items:
 			s.commit(w, s.collect(it))
 		case <-tick.C:
-			if s.progress.waiting() {
+			if s.progress.due() {
 				s.commit(w, newBatch())
 			}
 		case <-s.stopped:

@@ -199,3 +199,25 @@ func TestCloseWhileCallsAreInFlight(t *testing.T) {
 		t.Errorf("%d jobs are stored (%v), %d were acknowledged", len(jobs), err, stored)
 	}
 }
+
+// An eager handler makes no flood of events, and a repeated note makes none.
+func TestProgressIsThinned(t *testing.T) {
+	gate := enginetest.NewGate()
+	s := enginetest.Start(t, gate.Operation("gate", engine.LaneCPU))
+	t.Cleanup(gate.Open)
+	job := s.MustSubmit(t, enginetest.Task("a", "gate", ""))
+	call := gate.Await(t, "a")
+	const turns = 200
+	for i := range turns {
+		call.Run.Progress(i%100, "")
+		if err := s.Engine.Store.Graph.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := s.Events(t.Context(), s.User, job.ID, 0)
+	if err != nil || len(events) > turns/2 {
+		t.Errorf("%d notes made %d events (%v)", turns, len(events), err)
+	}
+	call.Finish()
+	s.MustEnd(t, job.ID)
+}

@@ -201,7 +201,9 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 	}
 	const query = `UPDATE tasks SET percent = r.percent, message = coalesce(r.message, tasks.message)
 		FROM {id id, attempt int, percent int, message text} AS r
-		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing' RETURNING tasks.id, tasks.job_id`
+		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
+			AND (tasks.percent <> r.percent OR coalesce(tasks.message, '') <> coalesce(r.message, tasks.message, ''))
+		RETURNING tasks.id, tasks.job_id`
 	return t.each(ctx, query, func(r rows) error {
 		var id, job engine.ID
 		if err := r.Scan(&id, &job); err != nil {
