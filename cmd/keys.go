@@ -131,11 +131,11 @@ func (k *keysRevoke) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// addKey stores a key with all scopes.
-func (a *app) addKey(ctx context.Context, user, token string) error {
+// addKey stores a key of the first user with all scopes.
+func (a *app) addKey(ctx context.Context, token string) error {
 	if len(token) < 16 || strings.ContainsAny(token, " \t\r\n") {
 		return errors.New("the API key must have at least 16 characters and no space in it")
 	}
-	_, err := a.engine.CreateKey(ctx, user, token, engine.Scopes(), time.Time{})
+	_, err := a.engine.CreateKey(ctx, firstUser, token, engine.Scopes(), time.Time{})
 	return err
 }

@@ -113,7 +113,7 @@ func (r *runCommand) client(ctx context.Context, p *program) (*client, func(), e
 		return nil, nil, err
 	}
 	token := engine.NewToken()
-	if err := a.addKey(ctx, firstUser, token); err != nil {
+	if err := a.addKey(ctx, token); err != nil {
 		a.close()
 		os.RemoveAll(dir)
 		return nil, nil, err

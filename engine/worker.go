@@ -16,11 +16,17 @@ type worker struct {
 	stop   context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[Ref]context.CancelCauseFunc
+	running map[Ref]attempt
+}
+
+// attempt is one that runs here.
+type attempt struct {
+	user   UserID
+	cancel context.CancelCauseFunc
 }
 
 func newWorker(e *Engine) *worker {
-	w := &worker{engine: e, running: map[Ref]context.CancelCauseFunc{}}
+	w := &worker{engine: e, running: map[Ref]attempt{}}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -29,7 +35,6 @@ func newWorker(e *Engine) *worker {
 func (w *worker) work(ctx context.Context) error {
 	w.engine.Bus.Canceled(w.cancel)
 	done := make(chan struct{})
-	defer close(done)
 	go func() {
 		select {
 		case <-done:
@@ -42,18 +47,74 @@ func (w *worker) work(ctx context.Context) error {
 			w.stop(ErrShuttingDown)
 		}
 	}()
-	return w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	watched := make(chan struct{})
+	go func() { defer close(watched); w.watch(done) }()
+	err := w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	close(done)
+	<-watched
+	return err
 }
 
-func (w *worker) cancel(task ID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for ref, cancel := range w.running {
-		if ref.Task == task {
-			cancel(ErrCanceled)
+// watch stops what was ended without a hint that reached us: by another process, or before its handler was registered.
+func (w *worker) watch(done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.look()
+		case <-done:
+			return
 		}
 	}
+}
+
+func (w *worker) look() {
+	for user, tasks := range w.tasks() {
+		found, err := w.engine.Store.Reader.Tasks(w.ctx, TaskQuery{User: user, IDs: tasks})
+		if err != nil {
+			return // the next look is in a second
+		}
+		over := map[ID]bool{}
+		for _, id := range tasks {
+			over[id] = true
+		}
+		for _, t := range found {
+			over[t.ID] = t.Status.Ended()
+		}
+		for id, over := range over {
+			if over {
+				w.interrupt(id) // not its downloads: it may be one that has just finished
+			}
+		}
+	}
+}
+
+// tasks returns what runs here, by user.
+func (w *worker) tasks() map[UserID][]ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tasks := map[UserID][]ID{}
+	for ref, a := range w.running {
+		tasks[a.user] = append(tasks[a.user], ref.Task)
+	}
+	return tasks
+}
+
+// cancel stops what is at work on a task that was cancelled or deleted, downloads included.
+func (w *worker) cancel(task ID) {
+	w.interrupt(task)
 	w.engine.gone.close(task)
+}
+
+func (w *worker) interrupt(task ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ref, a := range w.running {
+		if ref.Task == task {
+			a.cancel(ErrCanceled)
+		}
+	}
 }
 
 // handle runs one claimed task and tells the store how it ended.
@@ -61,7 +122,7 @@ func (w *worker) handle(_ context.Context, c Claim) {
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
 	w.mu.Lock()
-	w.running[c.Ref] = cancel // not by the task: its next attempt may begin before this one is taken off
+	w.running[c.Ref] = attempt{c.User, cancel} // not by the task: its next attempt may begin before this one is taken off
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()

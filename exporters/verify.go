@@ -46,7 +46,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	if v.left < 0 {
 		return 0, v.broken("longer than it should be")
 	}
-	if err == io.EOF { //nolint:errorlint // only the bare EOF is an end
+	if err == io.EOF { // only the bare EOF is an end
 		err = v.end()
 	}
 	return n, err

@@ -128,7 +128,7 @@ func quietChains(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	defer r.close() //nolint:errcheck // measured and done
+	defer r.close()
 	r.start(ctx)
 	<-r.begun
 	row, err := openRows(ctx, filepath.Join(dir, "row.db"))

@@ -23,11 +23,8 @@ type dialect interface {
 	// migrate brings the tables up to date, and refuses those of a newer version.
 	migrate(ctx context.Context, db *sql.DB) error
 
-	// backup writes a copy of the database to a new file, while it is in use.
+	// backup copies the database to a new file.
 	backup(ctx context.Context, path string) error
-
-	// changed returns a number that differs when another process may have written.
-	changed(ctx context.Context, db *sql.DB) (int64, error)
 }
 
 // records collects the rows of one statement.

@@ -11,12 +11,64 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
-// read runs a query on the readers' connections and calls scan for every row.
+// view is the tables at one moment, however many queries look at them.
+type view struct {
+	store *Store
+	tx    *sql.Tx
+}
+
+// look calls see with a view, which ends with it. See must not look again: the views that there can be at once leave one of
+// the connections for queries that are prepared while they last.
+func (s *Store) look(ctx context.Context, see func(view) error) error {
+	select {
+	case s.views <- struct{}{}:
+		defer func() { <-s.views }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	tx, err := s.reader.BeginTx(ctx, nil)
+	if err == nil {
+		err = see(view{store: s, tx: tx})
+		_ = tx.Rollback() // nothing was written
+	}
+	return s.orStopped(err)
+}
+
+// orStopped tells failures of a store that is being closed from others.
+func (s *Store) orStopped(err error) error {
+	if err != nil && s.closing() && engine.CodeOf(err) == engine.Internal {
+		return errStopped()
+	}
+	return err
+}
+
+func (s *Store) closing() bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// read runs a query and calls scan for every row. One query sees one moment, so it needs no view.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
 	st, err := s.prepare(ctx, query)
+	if err == nil {
+		err = scanAll(ctx, st, scan, args)
+	}
+	return s.orStopped(err)
+}
+
+func (v view) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
+	st, err := v.store.prepare(ctx, query)
 	if err != nil {
 		return err
 	}
+	return scanAll(ctx, v.tx.StmtContext(ctx, st), scan, args)
+}
+
+func scanAll(ctx context.Context, st *sql.Stmt, scan func(rows) error, args []any) error {
 	found, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return err
@@ -45,18 +97,29 @@ func scanJob(r rows) (engine.Job, error) {
 // Job implements engine.Reader.
 func (s *Store) Job(ctx context.Context, id engine.ID) (engine.Job, error) {
 	var jobs []engine.Job
-	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs WHERE id = ?`, func(r rows) error {
-		j, err := scanJob(r)
-		jobs = append(jobs, j)
-		return err
-	}, id)
+	err := s.look(ctx, func(v view) (err error) {
+		if jobs, err = v.jobs(ctx, ` WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return v.fillJobs(ctx, jobs)
+	})
 	if err == nil && len(jobs) == 0 {
 		err = engine.Errorf(engine.NotFound, "There is no such job. Jobs are removed some time after they end.")
 	}
 	if err != nil {
 		return engine.Job{}, err
 	}
-	return jobs[0], s.fillJobs(ctx, jobs)
+	return jobs[0], nil
+}
+
+// jobs reads jobs without their tasks, in the order of the clause.
+func (v view) jobs(ctx context.Context, clause string, args ...any) (jobs []engine.Job, err error) {
+	err = v.read(ctx, `SELECT `+jobColumns+` FROM jobs`+clause, func(r rows) error {
+		j, err := scanJob(r)
+		jobs = append(jobs, j)
+		return err
+	}, args...)
+	return jobs, err
 }
 
 // Jobs implements engine.Reader.
@@ -69,26 +132,28 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) ([]engine.Job, erro
 	if q.Tag != "" {
 		w.add(`tag = ?`, plain(q.Tag))
 	}
+	clause := w.String() + ` ORDER BY id DESC` + w.page(q.Page)
 	var jobs []engine.Job
-	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs`+w.String()+` ORDER BY id DESC`+w.page(q.Page), func(r rows) error {
-		j, err := scanJob(r)
-		jobs = append(jobs, j)
-		return err
-	}, w.args...)
-	if err != nil || !q.WithTasks {
-		return jobs, err
-	}
-	return jobs, s.fillJobs(ctx, jobs)
+	err := s.look(ctx, func(v view) (err error) {
+		if jobs, err = v.jobs(ctx, clause, w.args...); err != nil || !q.WithTasks {
+			return err
+		}
+		return v.fillJobs(ctx, jobs)
+	})
+	return jobs, err
 }
 
 // fillJobs reads the tasks of the jobs.
-func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
+func (v view) fillJobs(ctx context.Context, jobs []engine.Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
 	ids := make([]engine.ID, len(jobs))
 	at := map[engine.ID]int{}
 	for i, j := range jobs {
 		ids[i], at[j.ID] = j.ID, i
 	}
-	tasks, err := s.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
+	tasks, err := v.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
 	for _, t := range tasks {
 		j := &jobs[at[t.Job]]
 		j.Tasks = append(j.Tasks, t)
@@ -98,7 +163,7 @@ func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
 
 // Task implements engine.Reader.
 func (s *Store) Task(ctx context.Context, id engine.ID) (engine.Task, error) {
-	tasks, err := s.tasks(ctx, `WHERE t.id = ?`, id)
+	tasks, err := s.listTasks(ctx, `WHERE t.id = ?`, id)
 	if err != nil {
 		return engine.Task{}, err
 	}
@@ -135,7 +200,16 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 	if q.IDs != nil {
 		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
 	}
-	return s.tasks(ctx, w.String()+` ORDER BY t.id DESC`+w.page(q.Page), w.args...)
+	clause := w.String() + ` ORDER BY t.id DESC` + w.page(q.Page)
+	return s.listTasks(ctx, clause, w.args...)
+}
+
+func (s *Store) listTasks(ctx context.Context, clause string, args ...any) (tasks []engine.Task, err error) {
+	err = s.look(ctx, func(v view) (err error) {
+		tasks, err = v.tasks(ctx, clause, args...)
+		return err
+	})
+	return tasks, err
 }
 
 // where gathers conditions and their arguments.
@@ -164,11 +238,11 @@ const taskColumns = `t.id, t.job_id, j.hidden, t.user_id, t.name, t.spelling, t.
 	t.expires_at, t.retry_of`
 
 // tasks reads tasks with their files and inputs, in the order of the clause.
-func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine.Task, error) {
+func (v view) tasks(ctx context.Context, clause string, args ...any) ([]engine.Task, error) {
 	var tasks []engine.Task
 	at := map[engine.ID]int{}
 	query := `SELECT ` + taskColumns + ` FROM tasks AS t JOIN jobs AS j ON j.id = t.job_id ` + clause
-	err := s.read(ctx, query, func(r rows) error {
+	err := v.read(ctx, query, func(r rows) error {
 		t, err := scanTask(r)
 		at[t.ID] = len(tasks)
 		tasks = append(tasks, t)
@@ -182,7 +256,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 		ids = append(ids, []any{t.ID})
 	}
 	const inputs = `SELECT child, parent FROM deps WHERE child IN (SELECT id FROM {id id} AS r) ORDER BY child, pos`
-	err = s.read(ctx, inputs, func(r rows) error {
+	err = v.read(ctx, inputs, func(r rows) error {
 		var child, parent engine.ID
 		err := r.Scan(&child, &parent)
 		t := &tasks[at[child]]
@@ -194,7 +268,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 	}
 	const files = `SELECT ` + fileColumns + `, f.task_id FROM files AS f
 		WHERE f.task_id IN (SELECT id FROM {id id} AS r) AND f.arrived = 0 ORDER BY f.task_id, f.pos`
-	return tasks, s.read(ctx, files, func(r rows) error {
+	return tasks, v.read(ctx, files, func(r rows) error {
 		var task engine.ID
 		f, err := scanFile(r, &task)
 		if t := &tasks[at[task]]; t.Result == nil {
@@ -249,12 +323,20 @@ func statusOf(state string, started time.Time) engine.Status {
 }
 
 // Inputs implements engine.Reader.
-func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, error) {
+func (s *Store) Inputs(ctx context.Context, task engine.ID) (inputs []engine.Input, err error) {
+	err = s.look(ctx, func(v view) (err error) {
+		inputs, err = v.inputs(ctx, task)
+		return err
+	})
+	return inputs, err
+}
+
+func (v view) inputs(ctx context.Context, task engine.ID) ([]engine.Input, error) {
 	var inputs []engine.Input
 	at := map[engine.ID]int{}
 	const query = `SELECT d.parent, d.need, t.name FROM deps AS d LEFT JOIN tasks AS t ON t.id = d.parent
 		WHERE d.child = ? ORDER BY d.pos`
-	err := s.read(ctx, query, func(r rows) error {
+	err := v.read(ctx, query, func(r rows) error {
 		var in engine.Input
 		var need int
 		var name sql.NullString
@@ -272,7 +354,7 @@ func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, err
 			OR f.arrived = 0 AND f.task_id IN (SELECT parent FROM deps WHERE child = ?))
 		ORDER BY f.task_id, f.pos`
 	arrived := engine.Input{}
-	err = s.read(ctx, files, func(r rows) error {
+	err = v.read(ctx, files, func(r rows) error {
 		var from engine.ID
 		f, err := scanFile(r, &from)
 		if i, ok := at[from]; ok {
@@ -290,8 +372,16 @@ func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, err
 
 // Payload implements engine.Reader.
 func (s *Store) Payload(ctx context.Context, task engine.ID) (sealed []byte, arrived *engine.File, err error) {
+	err = s.look(ctx, func(v view) error {
+		sealed, arrived, err = v.payload(ctx, task)
+		return err
+	})
+	return sealed, arrived, err
+}
+
+func (v view) payload(ctx context.Context, task engine.ID) (sealed []byte, arrived *engine.File, err error) {
 	found := false
-	err = s.read(ctx, `SELECT payload FROM tasks WHERE id = ?`, func(r rows) error {
+	err = v.read(ctx, `SELECT payload FROM tasks WHERE id = ?`, func(r rows) error {
 		var text string
 		if err := r.Scan(&text); err != nil {
 			return err
@@ -306,7 +396,7 @@ func (s *Store) Payload(ctx context.Context, task engine.ID) (sealed []byte, arr
 	if err != nil {
 		return nil, nil, err
 	}
-	err = s.read(ctx, `SELECT `+fileColumns+` FROM files AS f WHERE f.task_id = ? AND f.arrived = 1`, func(r rows) error {
+	err = v.read(ctx, `SELECT `+fileColumns+` FROM files AS f WHERE f.task_id = ? AND f.arrived = 1`, func(r rows) error {
 		f, err := scanFile(r)
 		arrived = &f
 		return err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 )
 
@@ -53,7 +54,7 @@ func (w *sqlSession) begin(ctx context.Context) error {
 		w.conn, w.prepared = conn, map[form]*sql.Stmt{}
 	}
 	if err := w.exec(ctx, w.opening); err != nil {
-		w.close()
+		w.discard()
 		return err
 	}
 	return nil
@@ -70,7 +71,7 @@ func (w *sqlSession) commit(ctx context.Context) error {
 
 func (w *sqlSession) rollback(ctx context.Context) {
 	if err := w.exec(ctx, "ROLLBACK"); err != nil {
-		w.close() // without a transaction there was nothing to roll back; a fresh connection is in a known state
+		w.discard() // whatever state it is in: a fresh connection is in a known one
 	}
 }
 
@@ -119,7 +120,7 @@ func (r records) bind(to []any, room int) []any {
 }
 
 func (w *sqlSession) exec(ctx context.Context, query string, args ...any) error {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return err
 	}
@@ -128,20 +129,33 @@ func (w *sqlSession) exec(ctx context.Context, query string, args ...any) error 
 }
 
 func (w *sqlSession) query(ctx context.Context, query string, args ...any) (rows, error) {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, bound...)
+	return st.QueryContext(ctx, bound...) //nolint:rowserrcheck // tx.each looks at it
+}
+
+// discard closes the connection for good, where close gives it back to the pool.
+func (w *sqlSession) discard() {
+	w.forget()
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	w.close()
 }
 
 func (w *sqlSession) close() {
 	if w.conn == nil {
 		return
 	}
+	w.forget()
+	_ = w.conn.Close()
+	w.conn = nil
+}
+
+// forget closes the statements: none may outlive its connection.
+func (w *sqlSession) forget() {
 	for _, st := range w.prepared {
 		_ = st.Close()
 	}
-	_ = w.conn.Close()
-	w.conn = nil
+	w.prepared = nil
 }

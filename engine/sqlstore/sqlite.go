@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,8 +22,6 @@ var sqliteMigrations embed.FS
 // sqlite keeps everything in one file. WAL lets readers go on while the one writer commits; synchronous=FULL makes a
 // commit survive a power loss.
 type sqlite struct{ path string }
-
-const sqliteReaders = 4
 
 // OpenSQLite opens the database file, makes it if it is missing and brings it up to date, after copying an older one to
 // PATH.before-VERSION. One process at a time may have it open as a store.
@@ -42,8 +41,8 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*Store, erro
 		writer.Close()
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(path), err)
 	}
-	reader.SetMaxOpenConns(sqliteReaders)
-	reader.SetMaxIdleConns(sqliteReaders)
+	reader.SetMaxOpenConns(views + 1)
+	reader.SetMaxIdleConns(views + 1)
 	s := newStore(d, writer, reader, options)
 	s.links = &links{}
 	return s, nil
@@ -96,9 +95,14 @@ func (sqlite) room(rows, columns int) int {
 
 func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
 
-func (d sqlite) changed(ctx context.Context, db *sql.DB) (n int64, err error) {
-	err = db.QueryRowContext(ctx, "PRAGMA data_version").Scan(&n)
-	return n, err
+// backup has a connection of its own: the readers' may not write, the writer's is never free.
+func (d sqlite) backup(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", d.dsn())
+	if err != nil {
+		return fmt.Errorf("open %s: %w", filepath.Base(d.path), err)
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	return errors.Join(err, db.Close())
 }
 
 func (d sqlite) migrate(ctx context.Context, db *sql.DB) error {
@@ -111,17 +115,6 @@ func (d sqlite) migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("read migrations: %w", err)
 	}
 	return migrate(ctx, provider, func(have int64) error { return d.copyAside(ctx, db, have) })
-}
-
-// backup has a connection of its own: the writing one never rests, the reading ones must not write.
-func (d sqlite) backup(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", d.dsn())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
-	return err
 }
 
 // copyAside keeps the database as it was before a migration.

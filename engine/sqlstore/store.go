@@ -21,6 +21,8 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 }
 
+const views = 4 // at once
+
 // Store is the engine's store over a database. Bind comes before its first use, Close after the last.
 type Store struct {
 	dialect dialect
@@ -38,8 +40,9 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
-	links   *links   // nil where other processes remove tasks
-	queries sync.Map // query → its *sql.Stmt, until the readers are closed
+	views   chan struct{} // full when there are as many as there can be
+	links   *links        // nil where other processes remove tasks
+	queries sync.Map      // query → its *sql.Stmt, until the readers are closed
 }
 
 func (s *Store) open() session {
@@ -53,6 +56,7 @@ func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
 	return &Store{
 		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
 		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
+		views: make(chan struct{}, views),
 	}
 }
 
@@ -82,9 +86,6 @@ func (s *Store) Close() error {
 	}
 	return rerr
 }
-
-// Changed returns a number that differs when another process may have written to the tables.
-func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.changed(ctx, s.reader) }
 
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
 func (s *Store) BackupTo(ctx context.Context, path string) error {
