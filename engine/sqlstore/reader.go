@@ -13,29 +13,30 @@ import (
 
 // view is the tables at one moment, however many queries look at them.
 type view struct {
-	store *Store
-	tx    *sql.Tx
+	store  *Store
+	tx     *sql.Tx
+	missed *[]string // queries that are not prepared yet: to do that takes a second connection, and others may hold all
 }
 
-// look calls see with a view, which ends with it. See must not look again: the views that there can be at once leave one of
-// the connections for queries that are prepared while they last.
+// look calls see with a view, which ends with it.
 func (s *Store) look(ctx context.Context, see func(view) error) error {
-	select {
-	case s.views <- struct{}{}:
-		defer func() { <-s.views }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 	tx, err := s.reader.BeginTx(ctx, nil)
-	if err == nil {
-		err = see(view{store: s, tx: tx})
-		_ = tx.Rollback() // nothing was written
+	if err != nil {
+		return s.reading(err)
 	}
-	return s.orStopped(err)
+	var missed []string
+	err = see(view{store: s, tx: tx, missed: &missed})
+	_ = tx.Rollback() // nothing was written
+	for _, query := range missed {
+		if err == nil {
+			_, err = s.prepare(ctx, query)
+		}
+	}
+	return s.reading(err)
 }
 
-// orStopped tells failures of a store that is being closed from others.
-func (s *Store) orStopped(err error) error {
+// reading says of a failed query on a closing store that the store is closing.
+func (s *Store) reading(err error) error {
 	if err != nil && s.closing() && engine.CodeOf(err) == engine.Internal {
 		return errStopped()
 	}
@@ -51,28 +52,37 @@ func (s *Store) closing() bool {
 	}
 }
 
-// read runs a query and calls scan for every row. One query sees one moment, so it needs no view.
+// read runs a query and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
 	st, err := s.prepare(ctx, query)
-	if err == nil {
-		err = scanAll(ctx, st, scan, args)
-	}
-	return s.orStopped(err)
-}
-
-func (v view) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	st, err := v.store.prepare(ctx, query)
 	if err != nil {
-		return err
+		return s.reading(err)
 	}
-	return scanAll(ctx, v.tx.StmtContext(ctx, st), scan, args)
-}
-
-func scanAll(ctx context.Context, st *sql.Stmt, scan func(rows) error, args []any) error {
 	found, err := st.QueryContext(ctx, args...)
 	if err != nil {
+		return s.reading(err)
+	}
+	return s.reading(scanAll(found, scan))
+}
+
+// read runs a query on the view and calls scan for every row.
+func (v view) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
+	found, err := v.query(ctx, query, args...)
+	if err != nil {
 		return err
 	}
+	return scanAll(found, scan)
+}
+
+func (v view) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st, ok := v.store.queries.Load(query); ok {
+		return v.tx.StmtContext(ctx, st.(*sql.Stmt)).QueryContext(ctx, args...)
+	}
+	*v.missed = append(*v.missed, query)
+	return v.tx.QueryContext(ctx, expand(v.store.dialect, query, rooms{}), args...)
+}
+
+func scanAll(found *sql.Rows, scan func(rows) error) error {
 	defer found.Close()
 	for found.Next() {
 		if err := scan(found); err != nil {

@@ -23,6 +23,8 @@ var sqliteMigrations embed.FS
 // commit survive a power loss.
 type sqlite struct{ path string }
 
+const sqliteReaders = 4
+
 // OpenSQLite opens the database file, makes it if it is missing and brings it up to date, after copying an older one to
 // PATH.before-VERSION. One process at a time may have it open as a store.
 func OpenSQLite(ctx context.Context, path string, options Options) (*Store, error) {
@@ -41,8 +43,8 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*Store, erro
 		writer.Close()
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(path), err)
 	}
-	reader.SetMaxOpenConns(views + 1)
-	reader.SetMaxIdleConns(views + 1)
+	reader.SetMaxOpenConns(sqliteReaders)
+	reader.SetMaxIdleConns(sqliteReaders)
 	s := newStore(d, writer, reader, options)
 	s.links = &links{}
 	return s, nil

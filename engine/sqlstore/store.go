@@ -21,8 +21,6 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 }
 
-const views = 4 // at once
-
 // Store is the engine's store over a database. Bind comes before its first use, Close after the last.
 type Store struct {
 	dialect dialect
@@ -40,9 +38,8 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
-	views   chan struct{} // full when there are as many as there can be
-	links   *links        // nil where other processes remove tasks
-	queries sync.Map      // query → its *sql.Stmt, until the readers are closed
+	links   *links   // nil where other processes remove tasks
+	queries sync.Map // query → its *sql.Stmt, until the readers are closed
 }
 
 func (s *Store) open() session {
@@ -56,7 +53,6 @@ func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
 	return &Store{
 		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
 		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
-		views: make(chan struct{}, views),
 	}
 }
 
