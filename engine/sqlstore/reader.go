@@ -210,7 +210,9 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 	if q.IDs != nil {
 		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
 	}
-	clause := w.String() + ` ORDER BY t.id DESC` + w.page(q.Page)
+	// What a page leaves out is passed over in the index, without reading its rows.
+	clause := ` WHERE t.id IN (SELECT t.id FROM tasks AS t` + w.String() + ` ORDER BY t.id DESC` + w.page(q.Page) + `)
+		ORDER BY t.id DESC`
 	return s.listTasks(ctx, clause, w.args...)
 }
 
