@@ -47,18 +47,11 @@ type appConfig struct {
 	ownDownloadHost bool
 }
 
-// workFlags bound the work of one process.
+// workFlags say how much one process does at once.
 type workFlags struct {
-	Workers   int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
-	Expiry    time.Duration `help:"After this time an ended task goes, with its files and links." default:"24h"`
-	Drain     time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
-	FreeSpace int64         `help:"New work is refused when less than this many bytes are free on the disk." default:"1073741824" placeholder:"BYTES"`
-}
-
-func (f workFlags) limits() engine.Limits {
-	limits := engine.DefaultLimits()
-	limits.Expiry, limits.FreeSpace = f.Expiry, f.FreeSpace
-	return limits
+	limitFlags
+	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
+	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 }
 
 // lanes gives each lane its slots.

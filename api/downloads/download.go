@@ -52,6 +52,7 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 	}
 	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
 	stop()
+	paced.lift()
 	if paced.failed() {
 		panic(http.ErrAbortHandler) // the only way to end an answer that must not look complete
 	}
