@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -54,6 +55,14 @@ type workFlags struct {
 	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 }
 
+// check refuses what cannot be meant.
+func (f workFlags) check() error {
+	if f.Workers < 0 || f.Drain < 0 {
+		return errors.New("--workers and --drain cannot be below 0")
+	}
+	return nil
+}
+
 // lanes gives each lane its slots.
 func (f workFlags) lanes(names []string) []engine.Lane {
 	workers := f.Workers
@@ -90,6 +99,12 @@ func Catalog(options ...Option) (*engine.Catalog, error) {
 
 // open opens the data folder and puts an engine on it that is not running yet.
 func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
 	if err := c.make(); err != nil {
 		return nil, err
 	}

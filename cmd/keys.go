@@ -90,6 +90,9 @@ func parseDays(text string) (time.Duration, error) {
 
 // Run lists the keys.
 func (k *keysList) Run(ctx context.Context, p *program) error {
+	if err := k.exists(); err != nil {
+		return err
+	}
 	return k.withAccounts(ctx, p, func(e *engine.Engine) error {
 		keys, err := e.Store.Accounts.Keys(ctx)
 		if err != nil {
@@ -123,6 +126,9 @@ func scopes(k engine.Key) string {
 
 // Run revokes the key.
 func (k *keysRevoke) Run(ctx context.Context, p *program) error {
+	if err := k.exists(); err != nil {
+		return err
+	}
 	return k.withAccounts(ctx, p, func(e *engine.Engine) error {
 		if err := e.Store.Accounts.RevokeKey(ctx, engine.ID(k.ID)); err != nil {
 			return fmt.Errorf("%s: %w", k.ID, err)

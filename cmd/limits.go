@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -20,6 +22,25 @@ type limitFlags struct {
 	MaxArchiveRatio   int64         `help:"How many times larger than its packed form an archive may be, above 10 MiB." default:"100" placeholder:"N"`
 	MaxArchive        int64         `help:"Bytes of an archive's content." default:"53687091200" placeholder:"BYTES"`
 	MaxPixels         int64         `help:"Pixels of a picture, all its frames together." default:"268000000" placeholder:"N"`
+}
+
+// check refuses limits of nothing, under which no task could ever end well.
+func (f limitFlags) check() error {
+	var errs []error
+	for _, limit := range []struct {
+		flag string
+		most int64
+	}{
+		{"expiry", int64(f.Expiry)}, {"max-job-tasks", int64(f.MaxJobTasks)}, {"max-job-inputs", int64(f.MaxJobInputs)},
+		{"max-file", f.MaxFile}, {"max-import-files", int64(f.MaxImportFiles)}, {"max-run", int64(f.MaxRun)},
+		{"max-idle", int64(f.MaxIdle)}, {"max-archive-entries", int64(f.MaxArchiveEntries)},
+		{"max-archive-ratio", f.MaxArchiveRatio}, {"max-archive", f.MaxArchive}, {"max-pixels", f.MaxPixels},
+	} {
+		if limit.most <= 0 {
+			errs = append(errs, fmt.Errorf("--%s must be more than 0", limit.flag))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (f limitFlags) limits() engine.Limits {
