@@ -24,8 +24,13 @@ type Run struct {
 	graph  Graph
 	limits Limits
 
+	retryOf   ID
+	leftovers Leftovers
+	sealer    Sealer
+
 	mu      sync.Mutex
 	created []BlobID
+	noted   bool // there may be notes
 }
 
 // Inputs returns what the task reads: each of its inputs in order with its files, then what arrived for it from outside.

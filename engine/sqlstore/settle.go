@@ -70,6 +70,9 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 	for _, s := range open {
 		s.err = engine.ErrStale
 	}
+	if err := t.settleNotes(ctx, kept); err != nil {
+		return err
+	}
 	return t.keepFiles(ctx, b.settles, kept)
 }
 
