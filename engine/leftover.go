@@ -89,7 +89,9 @@ func (r *Run) Kept(ctx context.Context) (map[int]Note, error) {
 }
 
 // Drop forgets a note: what it tells of is gone.
-func (r *Run) Drop(ctx context.Context, number int) error { return r.leftovers.Drop(ctx, r.Task, number) }
+func (r *Run) Drop(ctx context.Context, number int) error {
+	return r.leftovers.Drop(ctx, r.Task, number)
+}
 
 // Current returns ErrLeaseLost when the task is no longer this attempt's. Ask right before what others will see.
 func (r *Run) Current(ctx context.Context) error { return lost(r.leftovers.Current(ctx, r.Ref)) }

@@ -92,7 +92,9 @@ func scanLeftover(r rows) (l engine.Leftover, err error) {
 // PutOff implements engine.Leftovers.
 func (s *Store) PutOff(ctx context.Context, task engine.ID, number int, until time.Time) error {
 	const query = `UPDATE leftovers SET tries = tries + 1, not_before = ? WHERE task_id = ? AND n = ?`
-	return s.other(ctx, 1, func(t *tx) error { return t.session.exec(context.WithoutCancel(ctx), query, micros(until), task, number) })
+	return s.other(ctx, 1, func(t *tx) error {
+		return t.session.exec(context.WithoutCancel(ctx), query, micros(until), task, number)
+	})
 }
 
 // Drop implements engine.Leftovers.
