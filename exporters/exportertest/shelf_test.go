@@ -92,7 +92,9 @@ type params struct {
 
 func definition() exporters.Definition {
 	def := exporters.Define("shelf", "Puts files on a shelf.", params{},
-		func(_ context.Context, env exporters.Env, p params) (exporters.Exporter, error) { return &client{env, p}, nil })
+		func(_ context.Context, env exporters.Env, p params) (exporters.Exporter, error) {
+			return &client{env, p}, nil
+		})
 	def.Discard = exporters.DiscardWith(func(ctx context.Context, env exporters.Env, p params, state []byte) error {
 		return (&client{env, p}).call(ctx, http.MethodDelete, "/parts/"+uploadOf(state), "", nil, 0)
 	})
