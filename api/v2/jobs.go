@@ -29,22 +29,12 @@ var jobQuery = []api.Query{
 }
 
 func (h *handlers) createJob(c *api.Call) error {
-	body, err := c.Body()
-	if err != nil {
+	var job engine.Job
+	var redirect bool
+	err := c.WithBody(func(body []byte) (err error) {
+		job, redirect, err = h.submitJob(c, body)
 		return err
-	}
-	doc, err := parseJob(body)
-	if err != nil {
-		return h.everyMistake(c, doc.Submission, err)
-	}
-	if err := identify(c, body, &doc.Submission); err != nil {
-		return err
-	}
-	doc.redirect = doc.redirect && c.Sync
-	if doc.redirect && !slices.ContainsFunc(doc.Tasks, func(t engine.TaskSpec) bool { return t.Operation == exportURL }) {
-		return invalid("redirect", "needs a task with the operation export/url")
-	}
-	job, err := h.engine.Submit(c.Request.Context(), c.Key.User, doc.Submission)
+	})
 	if err != nil {
 		return err
 	}
@@ -55,7 +45,24 @@ func (h *handlers) createJob(c *api.Call) error {
 	if err != nil {
 		return err
 	}
-	return h.answerJob(c, http.StatusCreated, job, doc.redirect)
+	return h.answerJob(c, http.StatusCreated, job, redirect)
+}
+
+// submitJob also returns whether the answer is to be a redirect.
+func (h *handlers) submitJob(c *api.Call, body []byte) (job engine.Job, redirect bool, err error) {
+	doc, err := parseJob(body)
+	if err != nil {
+		return job, false, h.everyMistake(c, doc.Submission, err)
+	}
+	if err := identify(c, body, &doc.Submission); err != nil {
+		return job, false, err
+	}
+	redirect = doc.redirect && c.Sync
+	if redirect && !slices.ContainsFunc(doc.Tasks, func(t engine.TaskSpec) bool { return t.Operation == exportURL }) {
+		return job, false, invalid("redirect", "needs a task with the operation export/url")
+	}
+	job, err = h.engine.Submit(c.Request.Context(), c.Key.User, doc.Submission)
+	return job, redirect, err
 }
 
 // everyMistake adds to the mistakes in a document's form those that the engine finds in the rest, so that one answer has
