@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/azureblob"
 	"github.com/gantry-engine/gantry/exporters/url"
 )
 
@@ -10,5 +11,6 @@ import (
 func Definitions() []exporters.Definition {
 	return []exporters.Definition{
 		url.Definition(),
+		azureblob.Definition(),
 	}
 }
