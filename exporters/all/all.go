@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/azureblob"
 	"github.com/gantry-engine/gantry/exporters/s3"
 	"github.com/gantry-engine/gantry/exporters/url"
 )
@@ -12,5 +13,6 @@ func Definitions() []exporters.Definition {
 	return []exporters.Definition{
 		s3.Definition(),
 		url.Definition(),
+		azureblob.Definition(),
 	}
 }
