@@ -315,10 +315,10 @@ func TestEgress(t *testing.T) {
 // broken connection behind it.
 func TestEarlyAnswer(t *testing.T) {
 	e := engineFor(t, egress.Unrestricted())
-	large := strings.Repeat("x", 8<<20)
+	large := strings.Repeat("x", 2<<20)
 	for status, want := range map[int]engine.Code{403: engine.Denied, 413: engine.TooLarge} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			for range 10 {
+			for range 5 {
 				r := start(t, &raw{answers: []string{answer(status)}, early: true})
 				task := put(t, e, large, map[string]any{"url": r.url("/a")})
 				if task.Code != want || len(r.requests()) != 1 {
