@@ -4,7 +4,9 @@
 # The server runs in a mount namespace of its own, where /etc/passwd and /etc/shadow have the test users and /srv is the
 # chroot: the machine's own files stay as they are.
 #   pipeline  chroot; /upload is writable; password or any of the keys
-#   plain     no chroot; starts in SFTP_PLAIN_DIR
+#   plain     no chroot; starts in SFTP_HOMES_DIR/plain
+#   old       as plain, at a server without posix-rename and setstat
+#   drop      as plain, may create, write and make folders, and nothing else
 #   reader    chroot, read-only
 . "$(dirname "$0")/lib.sh"
 
@@ -47,15 +49,16 @@ make_users() { # copies of the machine's files with the test users added
   hash=$(openssl passwd -6 "$PASSWORD")
   cp /etc/passwd "$STATE/passwd"
   cp /etc/shadow "$STATE/shadow"
-  for user in pipeline plain reader; do
-    echo "$user:x:$uid:$FIRST_UID::$STATE/plain:/usr/sbin/nologin" >>"$STATE/passwd"
+  for user in pipeline plain old drop reader; do
+    echo "$user:x:$uid:$FIRST_UID::$STATE/homes/$user:/usr/sbin/nologin" >>"$STATE/passwd"
     echo "$user:$hash:19000:0:99999:7:::" >>"$STATE/shadow"
+    mkdir -p "$STATE/homes/$user"
+    chown $uid:$FIRST_UID "$STATE/homes/$user"
     uid=$((uid + 1))
   done
   chmod 600 "$STATE/shadow"
-  mkdir -p "$STATE/chroot/upload" "$STATE/plain"
+  mkdir -p "$STATE/chroot/upload"
   chown $FIRST_UID:$FIRST_UID "$STATE/chroot/upload"
-  chown $((FIRST_UID + 1)):$FIRST_UID "$STATE/plain"
 }
 
 write_conf() { # write_conf PORT
@@ -71,7 +74,7 @@ KbdInteractiveAuthentication no
 PubkeyAuthentication yes
 AuthorizedKeysFile $STATE/authorized_keys
 StrictModes no
-AllowUsers pipeline plain reader
+AllowUsers pipeline plain old drop reader
 PermitTunnel no
 AllowTcpForwarding no
 X11Forwarding no
@@ -81,6 +84,10 @@ Subsystem sftp internal-sftp
 ForceCommand internal-sftp
 Match User pipeline
   ChrootDirectory /srv
+Match User old
+  ForceCommand internal-sftp -P posix-rename,setstat,fsetstat
+Match User drop
+  ForceCommand internal-sftp -P posix-rename,rename,hardlink,symlink,remove,setstat,fsetstat,stat,lstat,fstat,opendir,realpath
 Match User reader
   ChrootDirectory /srv
   ForceCommand internal-sftp -R
@@ -104,8 +111,9 @@ do_start() {
     exec /usr/sbin/sshd -D -e -f "$1/sshd_config"' sshd "$STATE"
   until_ok sshd tcp_open "$port"
   emit "SFTP_HOST=$HOST" "SFTP_PORT=$port" "SFTP_ADDRESS=$HOST:$port" SFTP_USER=pipeline "SFTP_PASSWORD=$PASSWORD" \
-    SFTP_PLAIN_USER=plain SFTP_READER_USER=reader "SFTP_KEY_PASSPHRASE=$PASSPHRASE" \
-    "SFTP_KEYS_DIR=$STATE/keys" "SFTP_ROOT_DIR=$STATE/chroot" "SFTP_PLAIN_DIR=$STATE/plain"
+    "SFTP_KEY_PASSPHRASE=$PASSPHRASE" \
+    "SFTP_KEYS_DIR=$STATE/keys" "SFTP_ROOT_DIR=$STATE/chroot" "SFTP_HOMES_DIR=$STATE/homes" \
+    "SFTP_HOST_KEY=$(cut -d' ' -f1,2 "$STATE/keys/host_rsa.pub")"
   for k in ed25519 rsa ecdsa; do
     emit "SFTP_HOST_KEY_SHA256_${k^^}=$(ssh-keygen -lf "$STATE/keys/host_$k.pub" | cut -d' ' -f2)"
   done
