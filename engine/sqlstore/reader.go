@@ -13,7 +13,8 @@ import (
 
 // read runs a query on the readers' connections and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	found, err := s.reader.QueryContext(ctx, s.text(query), args...)
+	text, bound := s.dialect.text(query, args)
+	found, err := s.reader.QueryContext(ctx, text, bound...)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
 	for i, j := range jobs {
 		ids[i], at[j.ID] = j.ID, i
 	}
-	tasks, err := s.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
+	tasks, err := s.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids))
 	for _, t := range tasks {
 		j := &jobs[at[t.Job]]
 		j.Tasks = append(j.Tasks, t)
@@ -126,10 +127,10 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 		w.add(`t.operation = ?`, plain(q.Operation))
 	}
 	if q.RetryOf != nil {
-		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf).JSON())
+		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf))
 	}
 	if q.IDs != nil {
-		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
+		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs))
 	}
 	return s.tasks(ctx, w.String()+` ORDER BY t.id DESC`+w.page(q.Page), w.args...)
 }
@@ -184,7 +185,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 		t := &tasks[at[child]]
 		t.Inputs = append(t.Inputs, parent)
 		return err
-	}, ids.JSON())
+	}, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +200,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 			t.Result.Files = append(t.Result.Files, f)
 		}
 		return err
-	}, ids.JSON())
+	}, ids)
 }
 
 func scanTask(r rows) (engine.Task, error) {

@@ -5,8 +5,10 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -37,17 +39,10 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
-	texts sync.Map // query → its text in the dialect
-}
-
-func (s *Store) open() session {
-	return &sqlSession{store: s, opening: s.dialect.begin()}
+	offset atomic.Int64 // of the database's clock, which all nodes share, from this machine's
 }
 
 func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
-	if options.Now == nil {
-		options.Now = time.Now
-	}
 	return &Store{
 		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
 		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
@@ -74,11 +69,12 @@ func (s *Store) Close() error {
 	if s.queue != nil {
 		<-s.done
 	}
-	rerr := s.reader.Close()
-	if err := s.writer.Close(); err != nil {
-		return err
+	err := s.reader.Close()
+	if s.writer != nil {
+		err = errors.Join(err, s.writer.Close())
 	}
-	return rerr
+	s.dialect.close()
+	return err
 }
 
 // Changed returns a number that differs when another process may have written to the tables.
@@ -89,14 +85,10 @@ func (s *Store) BackupTo(ctx context.Context, path string) error {
 	return s.dialect.backup(ctx, path)
 }
 
-func (s *Store) now() time.Time { return s.options.Now() }
-
-// text returns the query in the dialect, with its records as JSON.
-func (s *Store) text(query string) string {
-	if t, ok := s.texts.Load(query); ok {
-		return t.(string)
+// Now is the time by which the store dates what happens: where several nodes share a database, by its clock.
+func (s *Store) Now() time.Time {
+	if s.options.Now != nil {
+		return s.options.Now()
 	}
-	t := expand(s.dialect, query, rooms{})
-	s.texts.Store(query, t)
-	return t
+	return time.Now().Add(time.Duration(s.offset.Load()))
 }
