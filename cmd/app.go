@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -47,18 +48,19 @@ type appConfig struct {
 	ownDownloadHost bool
 }
 
-// workFlags bound the work of one process.
+// workFlags say how much one process does at once.
 type workFlags struct {
-	Workers   int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
-	Expiry    time.Duration `help:"After this time an ended task goes, with its files and links." default:"24h"`
-	Drain     time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
-	FreeSpace int64         `help:"New work is refused when less than this many bytes are free on the disk." default:"1073741824" placeholder:"BYTES"`
+	limitFlags
+	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
+	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 }
 
-func (f workFlags) limits() engine.Limits {
-	limits := engine.DefaultLimits()
-	limits.Expiry, limits.FreeSpace = f.Expiry, f.FreeSpace
-	return limits
+// check refuses what cannot be meant.
+func (f workFlags) check() error {
+	if f.Workers < 0 || f.Drain < 0 {
+		return errors.New("--workers and --drain cannot be below 0")
+	}
+	return nil
 }
 
 // lanes gives each lane its slots.
@@ -77,12 +79,18 @@ func (f workFlags) lanes(names []string) []engine.Lane {
 	return lanes
 }
 
+// commitTimeout is how long a storage system may think about a large object before it answers. Deliver ends what stands still
+// before that.
+const commitTimeout = 10 * time.Minute
+
 // catalog lists every operation of this program. Client is what imports and exports reach the outside with.
 func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.Catalog, error) {
-	client := policy.Client(egress.ClientOptions{})
-	env := exporters.Env{HTTP: client, Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
-	operations := append(alltasks.Operations(), imports.All(client)...)
-	operations = append(operations, export.Operations(append(allexporters.Definitions(), p.exporters...), env)...)
+	operations := append(alltasks.Operations(), imports.All(policy.Client(egress.ClientOptions{}))...)
+	patient := egress.ClientOptions{HeaderTimeout: commitTimeout}
+	env := exporters.Env{HTTP: policy.Client(patient), Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
+	definitions := append(allexporters.Definitions(), p.exporters...)
+	operations = append(operations, imports.Sources(definitions, env)...)
+	operations = append(operations, export.Operations(definitions, env)...)
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 
@@ -97,6 +105,12 @@ func Catalog(options ...Option) (*engine.Catalog, error) {
 
 // open opens the data folder and puts an engine on it that is not running yet.
 func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
 	if err := c.make(); err != nil {
 		return nil, err
 	}

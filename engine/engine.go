@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -57,11 +58,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.emptyWorkDir()
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
-	kept := make(chan struct{})
-	go func() { e.keep(keep); close(kept) }()
+	var kept sync.WaitGroup
+	kept.Go(func() { e.keep(keep) })
+	kept.Go(func() { e.discardLeftovers(keep) })
 	err = newWorker(e).work(ctx)
 	stop()
-	<-kept
+	kept.Wait()
 	return err
 }
 
@@ -203,12 +205,32 @@ func (e *Engine) DeleteTask(ctx context.Context, user UserID, id ID) error {
 
 // WaitJob returns the job when it has ended, or the context's error.
 func (e *Engine) WaitJob(ctx context.Context, user UserID, id ID) (Job, error) {
-	var job Job
+	job, seen := Job{}, int64(-1)
 	err := e.wait(ctx, id, func() (ended bool, err error) {
+		var goesOn bool
+		if goesOn, seen, err = e.goesOn(ctx, id, seen); err != nil || goesOn {
+			return false, err
+		}
 		job, err = e.Job(ctx, user, id)
 		return job.Status.Ended(), err
 	})
 	return job, err
+}
+
+// goesOn reports whether the events after number seen tell that the job has not ended, and the last number. They are few,
+// where the job itself may have a thousand tasks and a hint for each. A job without news may be gone.
+func (e *Engine) goesOn(ctx context.Context, id ID, seen int64) (bool, int64, error) {
+	if seen < 0 {
+		return false, 0, nil
+	}
+	news, err := e.Store.Reader.Events(ctx, id, seen)
+	for _, n := range news {
+		if n.Kind == JobFinished || n.Kind == JobFailed {
+			return false, n.N, err
+		}
+		seen = n.N
+	}
+	return len(news) > 0, seen, err
 }
 
 // WaitTask returns the task when it has ended, or the context's error.

@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, victim(context.Background(), dir, os.Getenv(victimDatabase)))
 		os.Exit(1) // it runs until it is killed
 	}
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("25") // each is a few dozen commits to a disk
+	}
 	os.Exit(testserver.Main(m, &servers))
 }
 

@@ -16,11 +16,17 @@ type worker struct {
 	stop   context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[Ref]context.CancelCauseFunc
+	running map[Ref]attempt
+}
+
+// attempt is one that runs here.
+type attempt struct {
+	user   UserID
+	cancel context.CancelCauseFunc
 }
 
 func newWorker(e *Engine) *worker {
-	w := &worker{engine: e, running: map[Ref]context.CancelCauseFunc{}}
+	w := &worker{engine: e, running: map[Ref]attempt{}}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -29,7 +35,6 @@ func newWorker(e *Engine) *worker {
 func (w *worker) work(ctx context.Context) error {
 	w.engine.Bus.Canceled(w.cancel)
 	done := make(chan struct{})
-	defer close(done)
 	go func() {
 		select {
 		case <-done:
@@ -42,18 +47,74 @@ func (w *worker) work(ctx context.Context) error {
 			w.stop(ErrShuttingDown)
 		}
 	}()
-	return w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	watched := make(chan struct{})
+	go func() { defer close(watched); w.watch(done) }()
+	err := w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	close(done)
+	<-watched
+	return err
 }
 
-func (w *worker) cancel(task ID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for ref, cancel := range w.running {
-		if ref.Task == task {
-			cancel(ErrCanceled)
+// watch stops what was ended without a hint that reached us: by another process, or before its handler was registered.
+func (w *worker) watch(done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.look()
+		case <-done:
+			return
 		}
 	}
+}
+
+func (w *worker) look() {
+	for user, tasks := range w.tasks() {
+		found, err := w.engine.Store.Reader.Tasks(w.ctx, TaskQuery{User: user, IDs: tasks})
+		if err != nil {
+			return // the next look is in a second
+		}
+		over := map[ID]bool{}
+		for _, id := range tasks {
+			over[id] = true
+		}
+		for _, t := range found {
+			over[t.ID] = t.Status.Ended()
+		}
+		for id, over := range over {
+			if over {
+				w.interrupt(id) // not its downloads: it may be one that has just finished
+			}
+		}
+	}
+}
+
+// tasks returns what runs here, by user.
+func (w *worker) tasks() map[UserID][]ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tasks := map[UserID][]ID{}
+	for ref, a := range w.running {
+		tasks[a.user] = append(tasks[a.user], ref.Task)
+	}
+	return tasks
+}
+
+// cancel stops what is at work on a task that was cancelled or deleted, downloads included.
+func (w *worker) cancel(task ID) {
+	w.interrupt(task)
 	w.engine.gone.close(task)
+}
+
+func (w *worker) interrupt(task ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ref, a := range w.running {
+		if ref.Task == task {
+			a.cancel(ErrCanceled)
+		}
+	}
 }
 
 // handle runs one claimed task and tells the store how it ended.
@@ -62,7 +123,7 @@ func (w *worker) handle(held context.Context, c Claim) {
 	defer cancel(nil)
 	defer context.AfterFunc(held, func() { cancel(context.Cause(held)) })()
 	w.mu.Lock()
-	w.running[c.Ref] = cancel // not by the task: its next attempt may begin before this one is taken off
+	w.running[c.Ref] = attempt{c.User, cancel} // not by the task: its next attempt may begin before this one is taken off
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -76,6 +137,7 @@ func (w *worker) handle(held context.Context, c Claim) {
 type outcome struct {
 	result  Result
 	created []BlobID
+	noted   bool
 	err     error
 }
 
@@ -93,7 +155,7 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
 	}
-	return outcome{result: result, created: run.created, err: err}
+	return outcome{result: result, created: run.created, noted: run.noted, err: err}
 }
 
 // decoded are a task's parameters: those of its operation and those that all have.
@@ -139,6 +201,7 @@ func (w *worker) newRun(c Claim) *Run {
 
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
 		workDir: w.engine.WorkDir,
+		retryOf: c.RetryOf, leftovers: w.engine.Store.Leftovers, sealer: w.engine.Sealer,
 	}
 }
 
@@ -156,7 +219,7 @@ func call(ctx context.Context, op Operation, run *Run, params any) (result Resul
 func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 	switch cause := context.Cause(ctx); {
 	case o.err == nil:
-		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created})
+		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created, Noted: o.noted})
 		return
 	case errors.Is(cause, ErrCanceled):
 		w.discard(c, o.created) // its end is written already
@@ -172,7 +235,7 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
 		return
 	}
-	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created})
+	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created, Noted: o.noted})
 }
 
 // discard removes the bytes that an attempt made and that no settlement was ever asked to keep.

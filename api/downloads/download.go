@@ -46,9 +46,13 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 		r.Header.Del("Range")
 	}
 	paced := newPacedWriter(w, h.engine.Limits.Idle)
-	stop := paced.cutAfter(d.Gone)
+	stop := func() {}
+	if d.Size > chunk { // less is handed to the kernel at once, before anybody could cut it
+		stop = paced.cutAfter(d.Gone)
+	}
 	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
 	stop()
+	paced.lift()
 	if paced.failed() {
 		panic(http.ErrAbortHandler) // the only way to end an answer that must not look complete
 	}

@@ -93,8 +93,7 @@ func (p *pacedWriter) failed() bool {
 	return p.err != nil
 }
 
-// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called. Stop lifts
-// the deadline, so that the connection can serve the next request.
+// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called.
 func (p *pacedWriter) cutAfter(gone <-chan struct{}) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -108,9 +107,13 @@ func (p *pacedWriter) cutAfter(gone <-chan struct{}) (stop func()) {
 	return func() {
 		close(done)
 		<-ended
-		if !p.failed() {
-			_ = p.control.SetWriteDeadline(time.Time{})
-		}
+	}
+}
+
+// lift ends the spell of an answer that went well, so that the connection can serve the next request.
+func (p *pacedWriter) lift() {
+	if !p.failed() {
+		_ = p.control.SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	chainJobs  = 2000
+	chainJobs  = 63 * submitters // a round
 	submitters = 16
 	quietJobs  = 150
 	quietPause = 15 * time.Millisecond
@@ -23,32 +24,27 @@ const (
 // to the start of the next.
 func chains(ctx context.Context, s *suite) error {
 	for _, slots := range []int{16, 64} {
-		var tasks, rows, replays []float64
-		var batches []batches
+		var tasks, rows, replays series
+		var last batches
 		for round := range s.rounds {
-			dir, err := s.sub(fmt.Sprintf("chains-%d-%d", slots, round))
+			dir, err := s.sub(fmt.Sprintf("%d-slots-%d", slots, round))
 			if err != nil {
 				return err
 			}
 			rate, err := bareRows(ctx, dir)
-			if err != nil {
+			rows.add(rate, err)
+			rate, err = busyChains(ctx, dir, slots)
+			tasks.add(rate, err)
+			last, rate, err = replay(ctx, dir)
+			replays.add(rate, err)
+			if err := errors.Join(rows.err, tasks.err, replays.err); err != nil {
 				return err
 			}
-			rows = append(rows, rate)
-			if rate, err = busyChains(ctx, filepath.Join(dir), slots); err != nil {
-				return err
-			}
-			tasks = append(tasks, rate)
-			b, rate, err := replay(ctx, dir)
-			if err != nil {
-				return err
-			}
-			replays, batches = append(replays, rate), append(batches, b)
 		}
 		name := fmt.Sprintf("chains of three no-ops, %d slots", slots)
-		s.report.rate(name, "tasks/s", median(tasks), "rows/s, one a commit", median(rows), 2)
-		s.report.rate(name, "tasks/s", median(tasks), "tasks/s, its rows and batches bare", median(replays), 0.8)
-		fmt.Fprintf(os.Stderr, "  batches at %d slots: %s\n", slots, batches[len(batches)-1])
+		s.report.rate(name, "tasks/s", tasks, "rows/s, one a commit", rows, 2)
+		s.report.rate(name, "tasks/s", tasks, "tasks/s, its batches bare", replays, 0.8)
+		s.report.note("batches at %d slots: %s", slots, last)
 	}
 	return quietChains(ctx, s)
 }
@@ -132,7 +128,7 @@ func quietChains(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	defer r.close() //nolint:errcheck // measured and done
+	defer r.close()
 	r.start(ctx)
 	<-r.begun
 	row, err := openRows(ctx, filepath.Join(dir, "row.db"))

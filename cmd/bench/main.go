@@ -50,7 +50,7 @@ func run() (err error) {
 	s := &suite{report: &report{out: os.Stdout}}
 	flag.StringVar(&s.gantry, "gantry", "bin/gantry", "the program to measure")
 	flag.StringVar(&s.nginx, "nginx", "nginx", "the web server to compare downloads with")
-	flag.IntVar(&s.rounds, "rounds", 3, "how often each figure and its peer are measured in turn; the median counts")
+	flag.IntVar(&s.rounds, "rounds", 5, "how often each figure and its peer are measured in turn; the median counts")
 	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names())
 	parent := flag.String("dir", "", "where to write; some 10 GB must be free there")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")

@@ -2,8 +2,8 @@ package enginetest
 
 import (
 	"context"
+	"slices"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -100,17 +100,27 @@ func (e ending) now() (engine.Result, error) {
 }
 
 // Await returns the next attempt of the task of that name.
-func (g *Gate) Await(t testing.TB, name string) *Call {
+func (g *Gate) Await(t T, name string) *Call {
 	t.Helper()
-	for i, c := range g.early {
-		if c.Run.Name == name {
-			g.early = append(g.early[:i], g.early[i+1:]...)
-			return c
-		}
+	return g.await(t, func(c *Call) bool { return c.Run.Name == name })
+}
+
+// AwaitTask returns the next attempt of the task.
+func (g *Gate) AwaitTask(t T, task engine.ID) *Call {
+	t.Helper()
+	return g.await(t, func(c *Call) bool { return c.Run.Task == task })
+}
+
+func (g *Gate) await(t T, wanted func(*Call) bool) *Call {
+	t.Helper()
+	if i := slices.IndexFunc(g.early, wanted); i >= 0 {
+		c := g.early[i]
+		g.early = slices.Delete(g.early, i, i+1)
+		return c
 	}
 	for {
 		c := g.Next(t)
-		if c.Run.Name == name {
+		if wanted(c) {
 			return c
 		}
 		g.early = append(g.early, c)
@@ -118,7 +128,7 @@ func (g *Gate) Await(t testing.TB, name string) *Call {
 }
 
 // Next returns the next attempt of any task.
-func (g *Gate) Next(t testing.TB) *Call {
+func (g *Gate) Next(t T) *Call {
 	t.Helper()
 	select {
 	case c := <-g.calls:

@@ -78,6 +78,15 @@ func deleteCases() []graphCase {
 			l.code(err, engine.NotFound)
 			l.holds(0)
 		}},
+		{"who waits for a job that is deleted is told", func(l *lab) {
+			l.start(4)
+			job := l.submit(gates("a")...)
+			l.gate.Await(l.T, "a")
+			told := make(chan error, 1)
+			go func() { _, err := l.WaitJob(l.Context(), l.User, job.ID); told <- err }()
+			l.ok(l.DeleteJob(l.Context(), l.User, job.ID))
+			l.code(<-told, engine.NotFound)
+		}},
 		{"a running download is cut", func(l *lab) {
 			l.start(4)
 			job := l.submit(Task("a", "make", ""))

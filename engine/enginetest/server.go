@@ -21,6 +21,13 @@ import (
 	"github.com/gantry-engine/gantry/engine/sqlstore"
 )
 
+// T is the part of testing.TB that a Server and a Gate need. The tests of rapid have it too.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // Server is an engine on real parts in a folder. Start runs it; a test may stop it and open another on the same folder.
 type Server struct {
 	*engine.Engine
@@ -176,7 +183,7 @@ func keyFile(path string) (*secret.Keys, error) {
 }
 
 // Start runs the engine until Stop.
-func (s *Server) Start(t testing.TB) {
+func (s *Server) Start(t T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.done = stop, make(chan error, 1)
@@ -184,7 +191,7 @@ func (s *Server) Start(t testing.TB) {
 }
 
 // Stop drains the engine and returns when it has stopped.
-func (s *Server) Stop(t testing.TB) {
+func (s *Server) Stop(t T) {
 	t.Helper()
 	if s.stop == nil {
 		return
@@ -197,7 +204,7 @@ func (s *Server) Stop(t testing.TB) {
 }
 
 // Close stops the engine and closes its store, so that another can open the folder.
-func (s *Server) Close(t testing.TB) {
+func (s *Server) Close(t T) {
 	t.Helper()
 	s.Stop(t)
 	if err := s.Store.Close(); err != nil {
@@ -210,12 +217,16 @@ func (s *Server) Close(t testing.TB) {
 
 // Kill makes the engine stop as if its process had died: nothing it was doing is written any more. A Config with a short
 // Drain spares the wait for its handlers.
-func (s *Server) Kill(t testing.TB) {
+func (s *Server) Kill(t T) {
 	t.Helper()
 	if err := s.Store.Close(); err != nil {
 		t.Errorf("close the store: %v", err)
 	}
-	s.Stop(t)
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+		<-s.done // whatever it says: it may have died on its first step
+	}
 }
 
 // MustSubmit stores a job of these tasks and returns it.

@@ -93,6 +93,7 @@ func (t *tx) failReaders(ctx context.Context, gone records) error {
 
 // erase deletes rows. Blobs to which nothing refers any more are marked: their bytes go first, their rows then.
 func (t *tx) erase(ctx context.Context, tasks records) error {
+	t.After(t.store.links.forget, func() {})
 	var blobs records
 	err := t.each(ctx, `DELETE FROM files WHERE task_id IN (SELECT id FROM {id id, job id} AS r) RETURNING blob_id`,
 		func(r rows) error {

@@ -13,8 +13,13 @@ import (
 // with the types id, int and text; each column is bound as a whole. {for update} and {for share} lock the rows of a SELECT
 // where others may write at the same time.
 type dialect interface {
-	// text returns the query in the dialect, and what is bound to it. Records among args are those of the sets, in order.
-	text(query string, args []any) (string, []any)
+	asker
+
+	// look begins a view, the tables at one moment, which end ends.
+	look(ctx context.Context) (view asker, end func(context.Context) error, err error)
+
+	// away reports whether the database could not be reached.
+	away(err error) bool
 
 	// session returns a session that is not open yet; batches are written on as many as lanes says.
 	session() session
@@ -36,15 +41,18 @@ type dialect interface {
 	now() string
 
 	// migrate brings the tables up to date, and refuses those of a newer version.
-	migrate(ctx context.Context, db *sql.DB) error
+	migrate(ctx context.Context) error
 
-	// backup writes a copy of the database to a new file, while it is in use.
+	// backup copies the database to a new file.
 	backup(ctx context.Context, path string) error
 
-	// changed returns a number that differs when another process may have written.
-	changed(ctx context.Context, db *sql.DB) (int64, error)
+	close() error
+}
 
-	close()
+// asker answers queries. Records among args are those of the query's sets, in order. It is safe for concurrent use, unless
+// it is a view.
+type asker interface {
+	query(ctx context.Context, query string, args ...any) (rows, error)
 }
 
 // records collects the rows of one statement.

@@ -20,7 +20,7 @@ const (
 	batchWeight   = 2000             // tasks at most in one transaction, unless a single item has more
 	batchPatience = 30 * time.Second // for one transaction
 	writeTries    = 10               // of a transaction that others were in the way of
-	progressEvery = time.Second      // at most that long progress waits for a batch to ride with
+	progressEvery = time.Second      // progress is written at most that often, and seldom later than twice that
 )
 
 // do hands a change to the dispatcher and waits for its commit. The caller's context ends only the waiting.
@@ -71,7 +71,7 @@ func (s *Store) lane() {
 		case it := <-s.items:
 			s.commit(w, s.collect(it))
 		case <-tick.C:
-			if s.progress.waiting() {
+			if s.progress.due() {
 				s.commit(w, newBatch())
 			}
 		case <-s.stopped:

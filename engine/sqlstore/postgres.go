@@ -2,10 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strconv"
@@ -27,7 +27,7 @@ var postgresMigrations embed.FS
 // gathered and written.
 type postgres struct {
 	pool  *pgxpool.Pool
-	texts *sync.Map // query → *compiled
+	texts sync.Map // query → *compiled
 }
 
 const (
@@ -45,15 +45,12 @@ func OpenPostgres(ctx context.Context, url string, options Options) (*Store, err
 	if err != nil {
 		return nil, err
 	}
-	d := postgres{pool: pool, texts: &sync.Map{}}
-	reader := stdlib.OpenDBFromPool(pool)
-	reader.SetMaxOpenConns(postgresReaders)
-	if err := d.migrate(ctx, reader); err != nil {
-		reader.Close()
+	d := &postgres{pool: pool}
+	if err := d.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
-	return newStore(d, nil, reader, options), nil
+	return newStore(d, options), nil
 }
 
 // Pool opens connections to the database at the URL, at most that many, and checks that it answers. A server that went
@@ -84,8 +81,47 @@ type compiled struct {
 	sets [][]column
 }
 
-// text implements dialect: each column of a set of records is bound as an array.
-func (d postgres) text(query string, args []any) (string, []any) {
+func (d *postgres) query(ctx context.Context, query string, args ...any) (rows, error) {
+	text, bound := d.text(query, args)
+	found, err := d.pool.Query(ctx, text, bound...)
+	return postgresRows{found}, err
+}
+
+// postgresView is a transaction that sees the tables as of its first query.
+type postgresView struct {
+	dialect *postgres
+	tx      pgx.Tx
+}
+
+func (d *postgres) look(ctx context.Context) (asker, func(context.Context) error, error) {
+	tx, err := d.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, nil, err
+	}
+	return postgresView{d, tx}, tx.Rollback, nil
+}
+
+func (v postgresView) query(ctx context.Context, query string, args ...any) (rows, error) {
+	text, bound := v.dialect.text(query, args)
+	found, err := v.tx.Query(ctx, text, bound...)
+	return postgresRows{found}, err
+}
+
+// away is true of a connection that could not be made or broke, and of a server that starts, stops or takes no more
+// (PostgreSQL, appendix A, classes 08, 53 and 57P).
+func (*postgres) away(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "53")
+	}
+	var unmade *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &unmade) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		pgconn.SafeToRetry(err)
+}
+
+// text returns the query in PostgreSQL's words and what is bound to it: of records an array for each column.
+func (d *postgres) text(query string, args []any) (string, []any) {
 	c := d.compile(query)
 	bound := make([]any, 0, len(args)+4)
 	sets := c.sets
@@ -103,7 +139,7 @@ func (d postgres) text(query string, args []any) (string, []any) {
 	return c.text, bound
 }
 
-func (d postgres) compile(query string) *compiled {
+func (d *postgres) compile(query string) *compiled {
 	if c, ok := d.texts.Load(query); ok {
 		return c.(*compiled)
 	}
@@ -191,12 +227,12 @@ func integer(v any) *int64 {
 	return &n
 }
 
-func (d postgres) session() session { return &postgresSession{dialect: d} }
-func (postgres) lanes() int         { return postgresLanes }
-func (d postgres) close()           { d.pool.Close() }
+func (d *postgres) session() session { return &postgresSession{dialect: d} }
+func (*postgres) lanes() int         { return postgresLanes }
+func (d *postgres) close() error     { d.pool.Close(); return nil }
 
 // again is true of a deadlock and of what could not be put in an order (PostgreSQL, appendix A, class 40).
-func (postgres) again(err error) bool {
+func (*postgres) again(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001")
 }
@@ -204,7 +240,7 @@ func (postgres) again(err error) bool {
 const outcomeEvery = 200 * time.Millisecond
 
 // committed asks the server what became of the transaction, as soon as it answers.
-func (d postgres) committed(ctx context.Context, transaction string, failed error) (bool, error) {
+func (d *postgres) committed(ctx context.Context, transaction string, failed error) (bool, error) {
 	if transaction == "" || d.again(failed) {
 		return false, failed
 	}
@@ -226,20 +262,22 @@ func (d postgres) committed(ctx context.Context, transaction string, failed erro
 }
 
 // The rows are locked in the order in which they come out of the sort. What is read afterwards is as of that moment.
-func (postgres) lockJobs() string {
+func (*postgres) lockJobs() string {
 	return `WITH locked AS (SELECT id FROM jobs WHERE id IN (
 			SELECT job_id FROM tasks WHERE id IN (SELECT id FROM {id id} AS t) UNION SELECT id FROM {id id} AS j)
 		ORDER BY id FOR NO KEY UPDATE)
 	SELECT pg_current_xact_id()::text FROM (SELECT count(*) FROM locked) AS n`
 }
 
-func (postgres) lockNodes() string {
+func (*postgres) lockNodes() string {
 	return fmt.Sprintf("SELECT pg_try_advisory_xact_lock(%d)", int64(nodesLock))
 }
 
-func (postgres) now() string { return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint" }
+func (*postgres) now() string { return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint" }
 
-func (d postgres) migrate(ctx context.Context, db *sql.DB) error {
+func (d *postgres) migrate(ctx context.Context) error {
+	db := stdlib.OpenDBFromPool(d.pool)
+	defer db.Close()
 	return Exclusively(ctx, d.pool, func() error {
 		var version int
 		if err := d.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
@@ -277,70 +315,6 @@ func Exclusively(ctx context.Context, pool *pgxpool.Pool, do func() error) error
 	return err
 }
 
-func (postgres) backup(context.Context, string) error {
+func (*postgres) backup(context.Context, string) error {
 	return errors.New("a PostgreSQL database is copied with its own tools, such as pg_dump")
-}
-
-// changed counts the seconds: others may write at any time.
-func (postgres) changed(context.Context, *sql.DB) (int64, error) { return time.Now().Unix(), nil }
-
-// postgresSession is a session on a connection of the pool. The driver prepares each text once.
-type postgresSession struct {
-	dialect postgres
-	conn    *pgxpool.Conn
-	tx      pgx.Tx
-}
-
-func (w *postgresSession) begin(ctx context.Context) (err error) {
-	if w.conn != nil && w.conn.Conn().IsClosed() {
-		w.close()
-	}
-	if w.conn == nil {
-		if w.conn, err = w.dialect.pool.Acquire(ctx); err != nil {
-			return fmt.Errorf("reach the database: %w", err)
-		}
-	}
-	if w.tx, err = w.conn.Begin(ctx); err != nil {
-		w.close()
-	}
-	return err
-}
-
-func (w *postgresSession) commit(ctx context.Context) error { return w.tx.Commit(ctx) }
-
-func (w *postgresSession) rollback(ctx context.Context) {
-	if err := w.tx.Rollback(context.WithoutCancel(ctx)); err != nil {
-		w.close()
-	}
-}
-
-func (w *postgresSession) exec(ctx context.Context, query string, args ...any) error {
-	text, bound := w.dialect.text(query, args)
-	_, err := w.tx.Exec(ctx, text, bound...)
-	return err
-}
-
-func (w *postgresSession) query(ctx context.Context, query string, args ...any) (rows, error) {
-	text, bound := w.dialect.text(query, args)
-	found, err := w.tx.Query(ctx, text, bound...)
-	if err != nil {
-		return nil, err
-	}
-	return postgresRows{found}, nil
-}
-
-func (w *postgresSession) close() {
-	if w.conn != nil {
-		_ = w.conn.Conn().Close(context.Background()) // its state is not known
-		w.conn.Release()
-		w.conn = nil
-	}
-}
-
-// postgresRows are pgx's rows with the error of a query where the others have it.
-type postgresRows struct{ pgx.Rows }
-
-func (r postgresRows) Close() error {
-	r.Rows.Close()
-	return r.Err()
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // sqliteSession is a session on SQLite. Each text is prepared once. Among the arguments of a statement are either the
 // records of all its sets, or JSON in their place.
 type sqliteSession struct {
-	db       *sql.DB
+	db       *sqlite
 	conn     *sql.Conn
 	prepared map[form]*sql.Stmt
 	bound    []any // reused
@@ -29,14 +30,14 @@ type rooms [2]int
 // begin opens the connection, which an error may have closed, and a transaction on it.
 func (w *sqliteSession) begin(ctx context.Context) error {
 	if w.conn == nil {
-		conn, err := w.db.Conn(ctx)
+		conn, err := w.db.writer.Conn(ctx)
 		if err != nil {
 			return err
 		}
 		w.conn, w.prepared = conn, map[form]*sql.Stmt{}
 	}
 	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		w.close()
+		w.discard()
 		return err
 	}
 	return nil
@@ -53,7 +54,7 @@ func (w *sqliteSession) commit(ctx context.Context) error {
 
 func (w *sqliteSession) rollback(ctx context.Context) {
 	if err := w.exec(ctx, "ROLLBACK"); err != nil {
-		w.close() // without a transaction there was nothing to roll back; a fresh connection is in a known state
+		w.discard() // whatever state it is in: a fresh connection is in a known one
 	}
 }
 
@@ -68,14 +69,14 @@ func (w *sqliteSession) statement(ctx context.Context, query string, args []any)
 			w.bound = append(w.bound, arg)
 			continue
 		}
-		f.rooms[sets] = sqlite{}.room(len(r), r.columns())
+		f.rooms[sets] = w.db.room(len(r), r.columns())
 		w.bound = r.bind(w.bound, f.rooms[sets])
 		sets++
 	}
 	if st, ok := w.prepared[f]; ok {
 		return st, w.bound, nil
 	}
-	st, err := w.conn.PrepareContext(ctx, sqlite{}.expand(query, f.rooms))
+	st, err := w.conn.PrepareContext(ctx, w.db.expand(query, f.rooms))
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare %.60q: %w", query, err)
 	}
@@ -102,7 +103,7 @@ func (r records) bind(to []any, room int) []any {
 }
 
 func (w *sqliteSession) exec(ctx context.Context, query string, args ...any) error {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return err
 	}
@@ -111,29 +112,42 @@ func (w *sqliteSession) exec(ctx context.Context, query string, args ...any) err
 }
 
 func (w *sqliteSession) query(ctx context.Context, query string, args ...any) (rows, error) {
-	st, bound, err := w.statement(ctx, query, args)
+	st, bound, err := w.statement(ctx, query, args) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, bound...)
+	return st.QueryContext(ctx, bound...) //nolint:rowserrcheck // scanAll looks at it
+}
+
+// discard closes the connection for good, where close gives it back to the pool.
+func (w *sqliteSession) discard() {
+	w.forget()
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	w.close()
 }
 
 func (w *sqliteSession) close() {
 	if w.conn == nil {
 		return
 	}
+	w.forget()
+	_ = w.conn.Close()
+	w.conn = nil
+}
+
+// forget closes the statements: none may outlive its connection.
+func (w *sqliteSession) forget() {
 	for _, st := range w.prepared {
 		_ = st.Close()
 	}
-	_ = w.conn.Close()
-	w.conn = nil
+	w.prepared = nil
 }
 
 // expand is the query with its sets of records as subqueries. Rooms are those of the sets, in their order.
 //
 // Binding values costs a third of what SQLite takes to read them out of JSON. The statement then has a text for each
 // number of rows, so there are few numbers, and JSON for what is larger.
-func (d sqlite) expand(query string, rooms rooms) string {
+func (d *sqlite) expand(query string, rooms rooms) string {
 	n := 0
 	return placeholder.ReplaceAllStringFunc(query, func(set string) string {
 		if isLock(set) {
@@ -144,7 +158,7 @@ func (d sqlite) expand(query string, rooms rooms) string {
 	})
 }
 
-func (sqlite) subquery(columns []column, room int) string {
+func (*sqlite) subquery(columns []column, room int) string {
 	selected := make([]string, len(columns))
 	for i, c := range columns {
 		if room > 0 {
@@ -164,7 +178,7 @@ func (sqlite) subquery(columns []column, room int) string {
 const maxValues = 2048 // bound to one set of records
 
 // room is for how many rows the statement has values; zero: it has JSON.
-func (sqlite) room(rows, columns int) int {
+func (*sqlite) room(rows, columns int) int {
 	room := 1
 	for room < rows {
 		room *= 2

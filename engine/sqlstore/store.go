@@ -4,8 +4,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -25,8 +23,6 @@ type Options struct {
 // Store is the engine's store over a database. Bind comes before its first use, Close after the last.
 type Store struct {
 	dialect dialect
-	writer  *sql.DB
-	reader  *sql.DB
 	options Options
 	node    engine.ID // of this process, fresh at every start
 
@@ -40,11 +36,12 @@ type Store struct {
 	once     sync.Once
 
 	offset atomic.Int64 // of the database's clock, which all nodes share, from this machine's
+	links  *links       // nil where other processes remove tasks
 }
 
-func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
+func newStore(d dialect, options Options) *Store {
 	return &Store{
-		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
+		dialect: d, options: options, node: engine.NewID(),
 		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -54,7 +51,7 @@ func (s *Store) Node() engine.ID { return s.node }
 
 // Engine returns the store as the engine sees it.
 func (s *Store) Engine() engine.Store {
-	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s}
+	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s, Leftovers: s}
 }
 
 // Bind joins the queue and the bus that take part in every transaction, and starts to commit.
@@ -69,16 +66,8 @@ func (s *Store) Close() error {
 	if s.queue != nil {
 		<-s.done
 	}
-	err := s.reader.Close()
-	if s.writer != nil {
-		err = errors.Join(err, s.writer.Close())
-	}
-	s.dialect.close()
-	return err
+	return s.dialect.close()
 }
-
-// Changed returns a number that differs when another process may have written to the tables.
-func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.changed(ctx, s.reader) }
 
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
 func (s *Store) BackupTo(ctx context.Context, path string) error {

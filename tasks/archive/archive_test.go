@@ -133,7 +133,7 @@ func TestArchive(t *testing.T) {
 			if task.Status != engine.StatusFinished {
 				t.Fatalf("got %s, %s", task.Code, task.Message)
 			}
-			got := map[string]string{}
+			var got map[string]string
 			if format == "zip" {
 				got = unzip(t, first)
 			} else {

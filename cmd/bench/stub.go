@@ -1,9 +1,0 @@
-package main
-
-import "context"
-
-func crowd(ctx context.Context, s *suite) error     { return nil }
-func restart(ctx context.Context, s *suite) error   { return nil }
-func waits(ctx context.Context, s *suite) error     { return nil }
-func downloads(ctx context.Context, s *suite) error { return nil }
-func memory(ctx context.Context, s *suite) error    { return nil }
