@@ -79,12 +79,18 @@ func (f workFlags) lanes(names []string) []engine.Lane {
 	return lanes
 }
 
+// commitTimeout is how long a storage system may think about a large object before it answers. Deliver ends what stands still
+// before that.
+const commitTimeout = 10 * time.Minute
+
 // catalog lists every operation of this program. Client is what imports and exports reach the outside with.
 func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.Catalog, error) {
-	client := policy.Client(egress.ClientOptions{})
-	env := exporters.Env{HTTP: client, Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
-	operations := append(alltasks.Operations(), imports.All(client)...)
-	operations = append(operations, export.Operations(append(allexporters.Definitions(), p.exporters...), env)...)
+	operations := append(alltasks.Operations(), imports.All(policy.Client(egress.ClientOptions{}))...)
+	patient := egress.ClientOptions{HeaderTimeout: commitTimeout}
+	env := exporters.Env{HTTP: policy.Client(patient), Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
+	definitions := append(allexporters.Definitions(), p.exporters...)
+	operations = append(operations, imports.Sources(definitions, env)...)
+	operations = append(operations, export.Operations(definitions, env)...)
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -57,11 +58,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.emptyWorkDir()
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
-	kept := make(chan struct{})
-	go func() { e.keep(keep); close(kept) }()
+	var kept sync.WaitGroup
+	kept.Go(func() { e.keep(keep) })
+	kept.Go(func() { e.discardLeftovers(keep) })
 	err = newWorker(e).work(ctx)
 	stop()
-	<-kept
+	kept.Wait()
 	return err
 }
 

@@ -54,6 +54,10 @@ type Operation struct {
 	// that arrived; the parameter with param.RoleContent is not kept.
 	Content func(params any) (name string, content io.Reader, err error)
 
+	// Discard removes what an attempt that will not be repeated left outside, by the state of its note; nil if nothing ever
+	// is. What is gone already, or was finished after all, is no error.
+	Discard func(ctx context.Context, l Leftover, params any, state []byte) error
+
 	// Rows lists what the operation can do here, for the catalog; nil for one row without formats.
 	Rows func() []Row
 }

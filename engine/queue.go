@@ -39,6 +39,7 @@ type Claim struct {
 	Losses    int
 	Payload   []byte // sealed
 	StartedAt time.Time
+	RetryOf   ID // the task of which this one is a retry; empty if it is none
 }
 
 // Tx is an open transaction of the store in the hands of Queue and Bus: what they do with it commits with the tables, or

@@ -23,11 +23,15 @@ type Run struct {
 	graph  Graph
 	limits Limits
 
-	workDir string
+	workDir   string
+	retryOf   ID
+	leftovers Leftovers
+	sealer    Sealer
 
 	mu      sync.Mutex
 	dir     string // empty until it is asked for
 	created []BlobID
+	noted   bool // there may be notes
 }
 
 // Dir returns a private folder, made when it is first asked for and removed with all it holds when the handler returns.

@@ -10,10 +10,11 @@ import (
 // method returns nil; a failed commit is Unavailable to all who shared it. A context only bounds how long its caller waits:
 // a change once accepted may still happen.
 type Store struct {
-	Graph    Graph
-	Reader   Reader
-	Keeper   Keeper
-	Accounts Accounts
+	Graph     Graph
+	Reader    Reader
+	Keeper    Keeper
+	Accounts  Accounts
+	Leftovers Leftovers
 }
 
 // Graph changes jobs and tasks. Calls made at the same time are committed together.
@@ -79,6 +80,7 @@ type Settlement struct {
 	Err     *Error   // nil if it finished
 	Result  Result   // of an attempt that failed half-way: the files that arrived
 	Created []BlobID // made by this attempt; files of the result refer to these or to blobs that live already
+	Noted   bool     // the task has notes: all go when it finished, else those that are done
 }
 
 // Postponement gives an attempt back.

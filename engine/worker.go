@@ -136,6 +136,7 @@ func (w *worker) handle(_ context.Context, c Claim) {
 type outcome struct {
 	result  Result
 	created []BlobID
+	noted   bool
 	err     error
 }
 
@@ -153,7 +154,7 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
 	}
-	return outcome{result: result, created: run.created, err: err}
+	return outcome{result: result, created: run.created, noted: run.noted, err: err}
 }
 
 // decoded are a task's parameters: those of its operation and those that all have.
@@ -199,6 +200,7 @@ func (w *worker) newRun(c Claim) *Run {
 
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
 		workDir: w.engine.WorkDir,
+		retryOf: c.RetryOf, leftovers: w.engine.Store.Leftovers, sealer: w.engine.Sealer,
 	}
 }
 
@@ -216,7 +218,7 @@ func call(ctx context.Context, op Operation, run *Run, params any) (result Resul
 func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 	switch cause := context.Cause(ctx); {
 	case o.err == nil:
-		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created})
+		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created, Noted: o.noted})
 		return
 	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
 		w.discard(c, o.created) // its end is written already
@@ -232,7 +234,7 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
 		return
 	}
-	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created})
+	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created, Noted: o.noted})
 }
 
 // discard removes the bytes that an attempt made and that no settlement was ever asked to keep.

@@ -32,33 +32,37 @@ type Delivery struct {
 	Name       string      // of the object at the destination, already resolved
 	Checkpoint Checkpoint
 
-	open func(ctx context.Context) (io.ReadSeekCloser, error)
+	body *body
 }
 
-// Open returns the whole file; each call is a reader of its own. The reader returns an error in place of io.EOF when the
-// bytes are not those that File describes, so that no driver can commit them.
+// Open returns the whole file; each call is a reader of its own. When the bytes are not those that File describes, or the
+// task is no longer this worker's, the reader returns an error in place of the last of them, so that no driver can commit them.
 func (d Delivery) Open(ctx context.Context) (io.ReadCloser, error) {
-	return d.OpenRange(ctx, 0, d.File.Size)
+	return d.body.reader(ctx, 0, d.File.Size)
 }
 
-// OpenRange returns length bytes from offset on, and an error in place of io.EOF when there are fewer.
+// OpenRange returns length bytes from offset on, and an error in place of the last of them when there are fewer, or when
+// bytes follow the last of the file. Whoever sends a file in ranges calls Commit before they become an object.
 func (d Delivery) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	src, err := d.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return verified(src, d.File, offset, length)
+	return d.body.reader(ctx, offset, length)
 }
 
-// OpenSeeker returns the file as it lies, unchecked, for a look into it.
-func (d Delivery) OpenSeeker(ctx context.Context) (io.ReadSeekCloser, error) { return d.open(ctx) }
+// OpenSeeker returns the file as it lies, unchecked and not counted as sent: for a look into it, or for the hash of a part.
+func (d Delivery) OpenSeeker(ctx context.Context) (io.ReadSeekCloser, error) { return d.body.open(ctx) }
+
+// Commit is called when all bytes are at the destination and the next call makes an object of them. It fails when they are
+// not all those that File describes, or when the task is no longer this worker's. After it the destination may take its time.
+// Who reads the whole file from one Open has it called by that reader.
+func (d Delivery) Commit(ctx context.Context) error { return d.body.commit(ctx) }
 
 // Checkpoint is what survives the worker: where a driver notes what it has begun at the destination.
 type Checkpoint interface {
-	// Load returns what was saved last, by this attempt or an earlier one; nil if nothing was.
+	// Load returns what was saved last for this file, by this attempt or an earlier one; nil if nothing was.
 	Load(ctx context.Context) ([]byte, error)
 
-	// Save keeps the state, at most 1 MiB, sealed. It is durable on return; call it before anything is opened at the destination.
+	// Save keeps the state, at most 1 MiB, sealed. It is durable on return; call it before anything is opened at the
+	// destination, and again with what is needed to go on. From the first Save on something is taken to be there: when the
+	// task ends before the delivery does, Definition.Discard is called with the last state.
 	Save(ctx context.Context, state []byte) error
 }
 
@@ -72,10 +76,11 @@ type Receipt struct {
 
 // Promises is what a destination cannot hold of what Export promises. The zero Promises holds everything.
 type Promises struct {
-	NotAtomic  string // why a reader may see a half object
-	NoAbort    string // why something of a failed delivery may stay
-	NoResume   string // why a delivery begins anew with each worker
-	LateCommit string // why a worker that lost its task may still rewrite the same bytes
+	NotAtomic   string // why a reader may see a half object
+	NoAbort     string // why something of a failed delivery may stay
+	NoResume    string // why a delivery begins anew with each worker
+	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
+	LostOpening string // why something empty may stay when the answer to its opening is lost
 }
 
 // Env lends a driver what it needs of the server. Nothing else may be used to reach the outside.
@@ -85,7 +90,7 @@ type Env struct {
 	Task    engine.ID
 	Owner   engine.UserID
 	Attempt int
-	Log     *slog.Logger
+	Log     *slog.Logger // never nil
 
 	// OwnDownloadHost says that links lead to a host that serves nothing else, so that active types may be shown there.
 	OwnDownloadHost bool
@@ -99,10 +104,11 @@ type Definition struct {
 	Promises      Promises
 	Open          func(ctx context.Context, env Env, params any) (Exporter, error)
 
-	// Source opens the reading side; nil if the system cannot be read from.
-	Source func(ctx context.Context, env Env, params any) (Source, error)
+	// Reading is the reading side, from which import/KIND is made; nil if the system cannot be read from.
+	Reading *Reading
 
 	// Discard removes what a delivery that will never be finished left, by its last checkpoint; nil if nothing is ever left.
+	// It bears repeating: what is gone already, or became an object after all, is no error. DiscardWith adapts a typed one.
 	Discard func(ctx context.Context, env Env, params any, state []byte) error
 
 	// Check tries the destination and leaves nothing behind; nil if there is nothing to try.
@@ -110,6 +116,19 @@ type Definition struct {
 
 	// Renames says that a file whose name is taken is called "name (2)" here; else two files with one name are an error.
 	Renames bool
+
+	// Single says that there is room for one file only: several end the task before a byte is sent.
+	Single bool
+
+	// Parallel is how many deliveries of one task run at once; 0 stands for 4.
+	Parallel int
+
+	// Clean returns the name as the destination will have it, or what is wrong with it; nil if any name will do.
+	Clean func(name string) (string, error)
+
+	// Fold maps names that are one object at the destination to one text; nil if names differ when their bytes do.
+	// FoldCase is one.
+	Fold func(name string) string
 
 	// Validate returns what is wrong with the parameters beyond their tags, without calling anybody.
 	Validate func(params any) []param.Problem
@@ -131,12 +150,38 @@ func Define[P any](kind, summary string, defaults P, open func(context.Context, 
 	}
 }
 
+// DiscardWith adapts a typed function to Definition.Discard.
+func DiscardWith[P any](discard func(ctx context.Context, env Env, params P, state []byte) error) func(context.Context, Env, any, []byte) error {
+	return func(ctx context.Context, env Env, params any, state []byte) error {
+		return discard(ctx, env, params.(P), state)
+	}
+}
+
+// Reading is the reading side of a kind. The field with the role name names one object, or several with * and ? where
+// there is no object of that very name; the one with the role prefix all whose names begin with it; the one with the role
+// folder all below it. NewReading makes one.
+type Reading struct {
+	Summary  string
+	Params   param.Spec
+	Open     func(ctx context.Context, env Env, params any) (Source, error)
+	Validate func(params any) []param.Problem // beyond tags; nil if nothing
+}
+
+// NewReading returns the reading side with parameters of type P. Defaults hold for what a task leaves out.
+func NewReading[P any](summary string, defaults P, open func(context.Context, Env, P) (Source, error)) *Reading {
+	return &Reading{Summary: summary, Params: param.Of(defaults),
+		Open: func(ctx context.Context, env Env, params any) (Source, error) { return open(ctx, env, params.(P)) }}
+}
+
 // Source reads objects from one storage system. It is opened for one task, closed after its last object, and safe for
 // concurrent use.
 type Source interface {
-	// List calls yield for every object that the parameters name, in the order of their names, until yield returns an error.
-	// No object at all is NotFound.
-	List(ctx context.Context, yield func(Object) error) error
+	// Stat returns the object of that name; NotFound if there is none.
+	Stat(ctx context.Context, name string) (Object, error)
+
+	// List calls yield for every object whose name begins with prefix, page by page in the order of their names, until yield
+	// returns an error, which it returns. Folders, and what stands for them, are left out.
+	List(ctx context.Context, prefix string, yield func(Object) error) error
 
 	// Open returns the object's bytes from offset on. When the object has changed since it was listed, it is a Conflict.
 	Open(ctx context.Context, o Object, offset int64) (io.ReadCloser, error)

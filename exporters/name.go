@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 )
@@ -30,17 +33,13 @@ func naming(spec param.Spec, params any) Naming {
 
 var number = regexp.MustCompile(`%(0[1-9])?d`)
 
-// Resolve returns the name of each file at the destination. Two files under one name are an error: nothing was sent yet.
-func (n Naming) Resolve(files []engine.File) ([]string, error) {
-	names, taken := make([]string, len(files)), map[string]string{}
+// Resolve returns the name of each file at the destination.
+func (n Naming) Resolve(files []engine.File) []string {
+	names := make([]string, len(files))
 	for i, f := range files {
 		names[i] = n.one(f, i+1)
-		if other, twice := taken[names[i]]; twice {
-			return nil, engine.Errorf(engine.Invalid, "Both %q and %q would be exported as %q. %s", other, f.Name, names[i], n.advice())
-		}
-		taken[names[i]] = f.Name
 	}
-	return names, nil
+	return names
 }
 
 func (n Naming) one(f engine.File, i int) string {
@@ -63,3 +62,44 @@ func (n Naming) advice() string {
 	}
 	return "Set archive_multiple_files, or export them in tasks of their own."
 }
+
+// names returns what the files are called at the destination. Whatever is wrong with that is said here, before a byte is sent.
+func (def Definition) names(params any, files []engine.File) ([]string, error) {
+	if def.Single && len(files) > 1 {
+		return nil, engine.Errorf(engine.Invalid, "There are %d files, and this export has room for one. "+
+			"Set archive_multiple_files, or export them in tasks of their own.", len(files))
+	}
+	naming := naming(def.Params, params)
+	names, taken := naming.Resolve(files), map[string]int{}
+	for i, name := range names {
+		if def.Clean != nil {
+			clean, err := def.Clean(name)
+			if err != nil {
+				return nil, engine.Wrap(err, engine.Invalid, "%q cannot be exported as %q: %v.", files[i].Name, name, err)
+			}
+			names[i] = clean
+		}
+		same := names[i]
+		if def.Fold != nil {
+			same = def.Fold(same)
+		}
+		if other, twice := taken[same]; twice {
+			return nil, engine.Errorf(engine.Invalid, "Both %q and %q would be exported as %q. %s",
+				files[other].Name, files[i].Name, names[i], naming.advice())
+		}
+		taken[same] = i
+	}
+	return names, nil
+}
+
+// CheckName returns what is wrong with the parameters that say how objects are called, before there are files.
+func (def Definition) CheckName(params any) []param.Problem {
+	f, ok := def.Params.Field(param.RoleName)
+	if ok && strings.HasSuffix(f.Text(params), "/") {
+		return []param.Problem{param.Problemf(f.Name, "ends in a slash, so it is a folder and not the name of an object")}
+	}
+	return nil
+}
+
+// FoldCase is the Definition.Fold of systems to which "É.txt" is the same name as "é.txt", composed or not.
+func FoldCase(name string) string { return cases.Fold().String(norm.NFC.String(name)) }

@@ -12,7 +12,8 @@ const claimSet = `UPDATE tasks SET state = 'processing', node = ?, attempt = att
 	started_at = coalesce(started_at, ?) `
 
 const claimReturning = ` RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.user_id, tasks.name, tasks.operation,
-	tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at`
+	tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at,
+	coalesce(tasks.retry_of, '')`
 
 // SQLite plans a bare LIMIT ? anew for every number: the sum costs less.
 const claimNextSQL = claimSet + `WHERE id IN (SELECT id FROM tasks
@@ -50,7 +51,7 @@ func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []eng
 		var payload string
 		var started sql.NullInt64
 		err := r.Scan(&c.Task, &c.Attempt, &c.Job, &c.User, &c.Name, &c.Operation,
-			&c.Lane, &c.Tries, &c.Losses, &payload, &started)
+			&c.Lane, &c.Tries, &c.Losses, &payload, &started, &c.RetryOf)
 		if err != nil {
 			return err
 		}

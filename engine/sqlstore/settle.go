@@ -67,6 +67,9 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	if err := t.settleNotes(ctx, kept); err != nil {
+		return err
+	}
 	return t.keepFiles(ctx, b.settles, kept)
 }
 

@@ -4,6 +4,7 @@ package export
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
@@ -18,6 +19,9 @@ type own struct {
 
 // Operations returns the operation export/KIND of every definition. Env is what each driver is lent, completed for its task.
 func Operations(definitions []exporters.Definition, env exporters.Env) []engine.Operation {
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
 	operations := make([]engine.Operation, len(definitions))
 	for i, def := range definitions {
 		operations[i] = operation(def, env)
@@ -37,8 +41,17 @@ func operation(def exporters.Definition, env exporters.Env) engine.Operation {
 	for _, alias := range def.Aliases {
 		op.Aliases = append(op.Aliases, "export/"+alias)
 	}
-	if def.Validate != nil {
-		op.Check = func(params any, _ []engine.File) []param.Problem { return def.Validate(params.([]any)[0]) }
+	op.Check = func(params any, _ []engine.File) []param.Problem {
+		problems := def.CheckName(params.([]any)[0])
+		if def.Validate != nil {
+			problems = append(problems, def.Validate(params.([]any)[0])...)
+		}
+		return problems
+	}
+	if def.Discard != nil {
+		op.Discard = func(ctx context.Context, l engine.Leftover, params any, state []byte) error {
+			return def.DiscardLeftover(ctx, env, l, params.([]any)[0], state)
+		}
 	}
 	return op
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
+	"github.com/gantry-engine/gantry/exporters"
 )
 
 // download reads a URL to its end. Where the connection breaks and the server has said by a strong validator which
@@ -91,7 +92,7 @@ func (d *download) ask(address *url.URL, header http.Header) (*http.Response, er
 	}
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return nil, fault(d.ctx, err)
+		return nil, exporters.Fault(d.ctx, err, "The server of the URL")
 	}
 	return resp, nil
 }
