@@ -31,17 +31,20 @@ func (f limitFlags) check() error {
 		flag string
 		most int64
 	}{
-		{"expiry", int64(f.Expiry)}, {"max-job-tasks", int64(f.MaxJobTasks)}, {"max-job-inputs", int64(f.MaxJobInputs)},
-		{"max-file", f.MaxFile}, {"max-import-files", int64(f.MaxImportFiles)}, {"max-run", int64(f.MaxRun)},
-		{"max-idle", int64(f.MaxIdle)}, {"max-archive-entries", int64(f.MaxArchiveEntries)},
+		{"expiry", seconds(f.Expiry)}, {"max-job-tasks", int64(f.MaxJobTasks)}, {"max-job-inputs", int64(f.MaxJobInputs)},
+		{"max-file", f.MaxFile}, {"max-import-files", int64(f.MaxImportFiles)}, {"max-run", seconds(f.MaxRun)},
+		{"max-idle", seconds(f.MaxIdle)}, {"max-archive-entries", int64(f.MaxArchiveEntries)},
 		{"max-archive-ratio", f.MaxArchiveRatio}, {"max-archive", f.MaxArchive}, {"max-pixels", f.MaxPixels},
 	} {
 		if limit.most <= 0 {
-			errs = append(errs, fmt.Errorf("--%s must be more than 0", limit.flag))
+			errs = append(errs, fmt.Errorf("--%s must be more than 0; write times as 90s or 24h", limit.flag))
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// seconds are whole ones: a number without a unit in a configuration is one of nanoseconds.
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 func (f limitFlags) limits() engine.Limits {
 	limits := engine.DefaultLimits()

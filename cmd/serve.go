@@ -165,6 +165,11 @@ func (s *serveCommand) firstKey(ctx context.Context, p *program, a *app) error {
 		return err
 	}
 	if token != "" {
+		// A restart with the same environment must not undo what somebody did about a leaked key.
+		known, err := a.engine.Store.Accounts.Key(ctx, engine.HashToken(token))
+		if err == nil && !known.RevokedAt.IsZero() {
+			return errors.New("the API key given by --api-key, --api-key-file or the environment was revoked: give another")
+		}
 		return a.addKey(ctx, token)
 	}
 	keys, err := a.engine.Store.Accounts.Keys(ctx)

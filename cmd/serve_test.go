@@ -138,9 +138,22 @@ func TestStartIsRefused(t *testing.T) {
 	t.Run("no folder can be made", func(t *testing.T) {
 		refused(t, write(t, filepath.Join(t.TempDir(), "file"), "x")+"/data", "--data")
 	})
+	t.Run("revoked key given again", func(t *testing.T) {
+		data, key := t.TempDir(), "a-key-for-this-test-alone"
+		given := []string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--api-key", key}
+		serve(t, data, given[5:]...).end(syscall.SIGTERM)
+		list, _, _ := output(t, "keys", "list", "--data", data)
+		id := strings.Fields(strings.Split(list, "\n")[1])[0]
+		if _, stderr, code := output(t, "keys", "revoke", id, "--data", data); code != 0 {
+			t.Fatal(stderr)
+		}
+		if _, stderr, code := output(t, given...); code != 1 || !strings.Contains(stderr, "was revoked") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+	})
 	t.Run("limits of nothing", func(t *testing.T) {
-		_, stderr, code := output(t, "serve", "--data", t.TempDir(), "--expiry=0s", "--max-idle=-1s", "--workers=-1")
-		for _, flag := range []string{"--expiry", "--max-idle", "--workers"} {
+		_, stderr, code := output(t, "serve", "--data", t.TempDir(), "--expiry=0s", "--max-idle=-1s", "--max-run=999ms", "--workers=-1")
+		for _, flag := range []string{"--expiry", "--max-idle", "--max-run", "--workers"} {
 			if code != 1 || !strings.Contains(stderr, flag) {
 				t.Errorf("exit %d: %q is missing in: %s", code, flag, stderr)
 			}
