@@ -76,10 +76,11 @@ type Receipt struct {
 
 // Promises is what a destination cannot hold of what Export promises. The zero Promises holds everything.
 type Promises struct {
-	NotAtomic  string // why a reader may see a half object
-	NoAbort    string // why something of a failed delivery may stay
-	NoResume   string // why a delivery begins anew with each worker
-	LateCommit string // why a worker that lost its task may still rewrite the same bytes
+	NotAtomic   string // why a reader may see a half object
+	NoAbort     string // why something of a failed delivery may stay
+	NoResume    string // why a delivery begins anew with each worker
+	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
+	LostOpening string // why something empty may stay when the answer to its opening is lost
 }
 
 // Env lends a driver what it needs of the server. Nothing else may be used to reach the outside.

@@ -3,6 +3,8 @@ package all
 
 import (
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/azureblob"
+	"github.com/gantry-engine/gantry/exporters/s3"
 	"github.com/gantry-engine/gantry/exporters/sftp"
 	"github.com/gantry-engine/gantry/exporters/upload"
 	"github.com/gantry-engine/gantry/exporters/url"
@@ -11,6 +13,8 @@ import (
 // Definitions returns the definition of every kind.
 func Definitions() []exporters.Definition {
 	return []exporters.Definition{
+		azureblob.Definition(),
+		s3.Definition(),
 		sftp.Definition(),
 		upload.Definition(),
 		url.Definition(),

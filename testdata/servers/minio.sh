@@ -29,7 +29,8 @@ do_start() {
   spawn minio "$(go_path minio $VERSION)" server --address "$HOST:$port" --certs-dir "$certs" "$STATE/data"
   until_ok minio curl -skf "$scheme://$HOST:$port/minio/health/ready"
   emit "S3_ENDPOINT=$scheme://$HOST:$port" "S3_ADDRESS=$HOST:$port" "S3_REGION=$REGION" "S3_BUCKET=$BUCKET" \
-    "S3_ACCESS_KEY_ID=$ACCESS" "S3_SECRET_ACCESS_KEY=$SECRET" S3_KMS_KEY_ID=test-key
+    "S3_ACCESS_KEY_ID=$ACCESS" "S3_SECRET_ACCESS_KEY=$SECRET" S3_KMS_KEY_ID=test-key \
+    "S3_UNFINISHED=$STATE/data/.minio.sys/multipart"
 }
 
 main "$@"

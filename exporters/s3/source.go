@@ -1,0 +1,98 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters"
+)
+
+// source reads from one bucket.
+type source struct{ *client }
+
+func openSource(env exporters.Env, p ReadParams) (*source, error) {
+	c, err := newClient(env, p.Place)
+	if err != nil {
+		return nil, err
+	}
+	return &source{c}, nil
+}
+
+// Stat implements exporters.Source.
+func (s *source) Stat(ctx context.Context, name string) (exporters.Object, error) {
+	name = strings.TrimLeft(name, "/")
+	var out *s3.HeadObjectOutput
+	err := s.try(ctx, func(ctx context.Context, api *s3.Client) (err error) {
+		out, err = api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.place.Bucket, Key: &name})
+		return err
+	})
+	if err != nil {
+		return exporters.Object{}, s.fault(ctx, err, "read")
+	}
+	return exporters.Object{Name: name, Size: sizeOf(out.ContentLength), Version: aws.ToString(out.ETag)}, nil
+}
+
+// List implements exporters.Source.
+func (s *source) List(ctx context.Context, prefix string, yield func(exporters.Object) error) error {
+	in := &s3.ListObjectsV2Input{Bucket: &s.place.Bucket, Prefix: text(strings.TrimLeft(prefix, "/"))}
+	for {
+		var page *s3.ListObjectsV2Output
+		err := s.try(ctx, func(ctx context.Context, api *s3.Client) (err error) {
+			page, err = api.ListObjectsV2(ctx, in)
+			return err
+		})
+		if err != nil {
+			return s.fault(ctx, err, "list")
+		}
+		for _, o := range page.Contents {
+			name := aws.ToString(o.Key)
+			if strings.HasSuffix(name, "/") {
+				continue // stands for a folder
+			}
+			if err := yield(exporters.Object{Name: name, Size: sizeOf(o.Size), Version: aws.ToString(o.ETag)}); err != nil {
+				return err
+			}
+		}
+		if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextContinuationToken) == "" {
+			return nil
+		}
+		in.ContinuationToken = page.NextContinuationToken
+	}
+}
+
+// Open implements exporters.Source.
+func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+	in := &s3.GetObjectInput{Bucket: &s.place.Bucket, Key: &o.Name, IfMatch: text(o.Version)}
+	if offset > 0 {
+		in.Range = text(fmt.Sprintf("bytes=%d-", offset))
+	}
+	var out *s3.GetObjectOutput
+	err := s.try(ctx, func(ctx context.Context, api *s3.Client) (err error) {
+		out, err = api.GetObject(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, s.fault(ctx, err, "read")
+	}
+	if offset > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
+		out.Body.Close()
+		return nil, engine.Errorf(engine.Unavailable, "The service does not send the object from where the download broke off.")
+	}
+	return out.Body, nil
+}
+
+// Close implements exporters.Source.
+func (s *source) Close() error { return nil }
+
+func sizeOf(n *int64) int64 {
+	if n == nil {
+		return -1
+	}
+	return *n
+}
