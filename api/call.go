@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -20,6 +21,9 @@ const (
 	// MaxBody is the size of the largest request body that is read.
 	MaxBody = 32 << 20
 
+	largeBody   = 1 << 20 // from this size on, bodies wait for each other
+	largeAtOnce = 2
+
 	bodyTime   = 2 * time.Minute // for all of a request body
 	answerTime = 2 * time.Minute // for all of an answer
 )
@@ -30,25 +34,45 @@ type Call struct {
 	Route Route
 	Key   engine.Key // of the caller; zero on a public route
 	Sync  bool       // the caller came by the sync host or prefix
+
+	large chan struct{} // has room for the large bodies that may be worked on at once
 }
 
 // handler runs a route: who calls, what is asked, and what becomes of an error.
 func (s *server) handler(r Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		call := &Call{Context: c, Route: r}
+		call := &Call{Context: c, Route: r, large: s.large}
 		call.Sync = strings.HasPrefix(c.FullPath(), syncPrefix+"/") || s.waits(c.Request.Host)
 		err := s.authenticate(call)
 		if err == nil {
 			err = r.Handle(call)
 		}
 		if err != nil {
-			s.refuse(call, err)
+			Fail(c.Writer, c.Request, s.Log, err)
 		}
 	}
 }
 
-// Body reads the body. One that is compressed, larger than MaxBody or takes minutes is refused.
-func (c *Call) Body() ([]byte, error) {
+// WithBody reads the body and runs do with it. A body that is compressed, larger than MaxBody or takes minutes to arrive
+// is refused. JSON takes many times its size while it is understood, so of bodies over 1 MiB two are worked on at once
+// and others wait: do must not wait for anything but the machine.
+func (c *Call) WithBody(do func(body []byte) error) error {
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	if len(body) > largeBody {
+		select {
+		case c.large <- struct{}{}:
+			defer func() { <-c.large }()
+		case <-c.Request.Context().Done():
+			return context.Cause(c.Request.Context())
+		}
+	}
+	return do(body)
+}
+
+func (c *Call) body() ([]byte, error) {
 	r := c.Request
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, refusal{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE",

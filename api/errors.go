@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -12,8 +13,9 @@ import (
 	"github.com/gantry-engine/gantry/engine/param"
 )
 
-// ErrNotJSON is the cause of an Invalid error about a body that is no JSON of the wanted shape at all.
-var ErrNotJSON = errors.New("not the expected JSON")
+// ErrMalformed is the cause of an Invalid error about a request that is not of the wanted form at all, such as a body that
+// is no JSON: it is answered with 400.
+var ErrMalformed = errors.New("not of the expected form")
 
 // refusal is an answer for which the engine has no word.
 type refusal struct {
@@ -85,7 +87,7 @@ func (f Failure) refine(err error) Failure {
 	if errors.As(err, &e) {
 		f.Problems, f.RetryAfter = e.Problems, e.RetryAfter
 	}
-	if errors.Is(err, ErrNotJSON) {
+	if errors.Is(err, ErrMalformed) {
 		f.Status = http.StatusBadRequest
 	}
 	switch f.Status {
@@ -125,17 +127,25 @@ func byField(problems []param.Problem) Object {
 	return fields
 }
 
-// refuse answers with an error. What nobody foresaw is logged whole and shown as internal.
-func (s *server) refuse(c *Call, err error) {
+// Refusal returns an error for which the engine has no word, with the status and code it is to be answered with.
+func Refusal(status int, code, message string) error { return refusal{status, code, message} }
+
+// Fail answers with an error. What nobody foresaw is logged whole and shown as internal.
+func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	f := FailureOf(err)
 	if f.Status == http.StatusInternalServerError {
-		s.Log.Error("request failed unexpectedly", "method", c.Request.Method, "path", c.Request.URL.Path, "error", err)
+		log.Error("request failed unexpectedly", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
+	header := w.Header()
 	if f.RetryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	if f.Status == http.StatusUnauthorized {
-		c.Header("WWW-Authenticate", "Bearer")
+		header.Set("WWW-Authenticate", "Bearer")
 	}
-	_ = c.Reply(f.Status, f) // strings alone: it cannot fail
+	body, _ := f.MarshalJSON() // strings alone: it cannot fail
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(f.Status)
+	_, _ = w.Write(body)
 }

@@ -21,7 +21,7 @@ func TestFailureOf(t *testing.T) {
 		want api.Failure
 	}{
 		{"invalid", engine.Errorf(engine.Invalid, "m"), api.Failure{Status: 422, Code: "INVALID_DATA", Message: "m"}},
-		{"not JSON", engine.Wrap(api.ErrNotJSON, engine.Invalid, "m"), api.Failure{Status: 400, Code: "INVALID_DATA", Message: "m"}},
+		{"not JSON", engine.Wrap(api.ErrMalformed, engine.Invalid, "m"), api.Failure{Status: 400, Code: "INVALID_DATA", Message: "m"}},
 		{"unsupported", engine.Errorf(engine.Unsupported, "m"), api.Failure{Status: 422, Code: "UNSUPPORTED_CONVERSION", Message: "m"}},
 		{"no files", engine.Errorf(engine.NoFiles, "m"), api.Failure{Status: 422, Code: "NO_FILES", Message: "m"}},
 		{"file name", engine.Errorf(engine.InvalidFilename, "m"), api.Failure{Status: 422, Code: "INVALID_FILENAME", Message: "m"}},

@@ -32,12 +32,13 @@ type server struct {
 	Config
 	publicHost string
 	document   []byte
+	large      chan struct{} // see Call.WithBody
 }
 
 // New returns the handler of all requests. It panics when two routes are the same or one has no scope: these are
 // mistakes of the programmer.
 func New(config Config) http.Handler {
-	s := &server{Config: config}
+	s := &server{Config: config, large: make(chan struct{}, largeAtOnce)}
 	if u, err := url.Parse(config.PublicURL); err == nil {
 		s.publicHost = strings.ToLower(u.Hostname())
 	}

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/engine"
@@ -27,11 +29,7 @@ func serve(t *testing.T, config api.Config, r *http.Request) *httptest.ResponseR
 			return c.Reply(200, map[string]any{"id": c.Param("id"), "sync": c.Sync})
 		}},
 		api.Route{Method: "POST", Path: "/v2/things", Scope: api.Public, Handle: func(c *api.Call) error {
-			body, err := c.Body()
-			if err != nil {
-				return err
-			}
-			return c.Reply(201, len(body))
+			return c.WithBody(func(body []byte) error { return c.Reply(201, len(body)) })
 		}},
 		api.Route{Method: "GET", Path: "/v2/panic", Scope: api.Public, Handle: func(*api.Call) error { panic("secret") }},
 		api.Route{Method: "GET", Path: "/v2/mine", Scope: engine.ScopeTaskRead, Handle: func(*api.Call) error { panic("reached") }},
@@ -176,6 +174,52 @@ func TestBody(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// TestLargeBodiesWaitForEachOther counts how many of five are worked on when nothing more can happen.
+func TestLargeBodiesWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var working atomic.Int32
+		done := make(chan struct{})
+		server := api.New(api.Config{Log: slog.New(slog.DiscardHandler), Routes: []api.Route{{
+			Method: "POST", Path: "/v2/large", Scope: api.Public, Handle: func(c *api.Call) error {
+				return c.WithBody(func(body []byte) error {
+					if len(body) > 1 {
+						working.Add(1)
+						<-done
+					}
+					return c.Empty()
+				})
+			}}}})
+		post := func(ctx context.Context, size int) int {
+			body := strings.NewReader(strings.Repeat(" ", size))
+			w := httptest.NewRecorder()
+			server.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/v2/large", body))
+			return w.Code
+		}
+		statuses := make(chan int, 5)
+		for range 5 {
+			go func() { statuses <- post(t.Context(), 2<<20) }()
+		}
+		synctest.Wait()
+		if got := working.Load(); got != 2 {
+			t.Errorf("got %d large bodies at once, want 2", got)
+		}
+		if got := post(t.Context(), 1); got != 204 {
+			t.Errorf("a small body beside them: got %d", got)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if got := post(gone, 2<<20); got != 503 {
+			t.Errorf("a client that does not wait: got %d", got)
+		}
+		close(done)
+		for range 5 {
+			if got := <-statuses; got != 204 {
+				t.Errorf("a large body: got %d", got)
+			}
+		}
+	})
+}
 
 func TestPanicIsLoggedNotShown(t *testing.T) {
 	var log bytes.Buffer

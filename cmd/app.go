@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -47,18 +48,19 @@ type appConfig struct {
 	ownDownloadHost bool
 }
 
-// workFlags bound the work of one process.
+// workFlags say how much one process does at once.
 type workFlags struct {
-	Workers   int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
-	Expiry    time.Duration `help:"After this time an ended task goes, with its files and links." default:"24h"`
-	Drain     time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
-	FreeSpace int64         `help:"New work is refused when less than this many bytes are free on the disk." default:"1073741824" placeholder:"BYTES"`
+	limitFlags
+	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
+	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 }
 
-func (f workFlags) limits() engine.Limits {
-	limits := engine.DefaultLimits()
-	limits.Expiry, limits.FreeSpace = f.Expiry, f.FreeSpace
-	return limits
+// check refuses what cannot be meant.
+func (f workFlags) check() error {
+	if f.Workers < 0 || f.Drain < 0 {
+		return errors.New("--workers and --drain cannot be below 0")
+	}
+	return nil
 }
 
 // lanes gives each lane its slots.
@@ -92,8 +94,23 @@ func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 
+// Catalog returns the operations of the program with the options, as they work on this machine.
+func Catalog(options ...Option) (*engine.Catalog, error) {
+	p := &program{}
+	for _, o := range options {
+		o(p)
+	}
+	return p.catalog(egress.New(nil), false)
+}
+
 // open opens the data folder and puts an engine on it that is not running yet.
 func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
+		return nil, err
+	}
 	if err := c.make(); err != nil {
 		return nil, err
 	}

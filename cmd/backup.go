@@ -23,6 +23,9 @@ type backupCommand struct {
 // Run copies database, files and key file, in the order in which nothing is missing: the database first, then the bytes
 // that its rows name, which are never changed.
 func (b *backupCommand) Run(ctx context.Context, p *program) (err error) {
+	if err := b.exists(); err != nil {
+		return err
+	}
 	if err := os.Mkdir(b.To, 0o700); err != nil {
 		return fmt.Errorf("make the backup's folder: %w", err)
 	}

@@ -98,6 +98,21 @@ func (c *client) job(ctx context.Context, method, path string, body io.Reader) (
 	return answer.Data, err
 }
 
+// discard deletes a job that nobody follows any more, so that it does not go on for nobody on a server. What fails is not
+// said: why the job is given up is more important.
+func (c *client) discard(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, c.base+"/v2/jobs/"+id, nil)
+	if err != nil {
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	if resp, err := c.http.Do(req); err == nil {
+		resp.Body.Close()
+	}
+}
+
 // refusal is what the server says is wrong, every mistake on a line of its own.
 func refusal(resp *http.Response) error {
 	var body struct {
@@ -173,7 +188,10 @@ func writeForm(m *multipart.Writer, parameters json.RawMessage, path string, f i
 	return m.Close()
 }
 
-const followEvery = 200 * time.Millisecond
+const (
+	followEvery = 200 * time.Millisecond
+	discardTime = 5 * time.Second
+)
 
 // follow shows the job's progress until it ends.
 func (c *client) follow(ctx context.Context, id string, show display) (wireJob, error) {

@@ -84,7 +84,8 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 		kong.UsageOnError(),
 	)
 	if err != nil {
-		return p.fail(err)
+		p.complain(err)
+		return 1
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -100,7 +101,8 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 		return 2
 	}
 	if err := command.Run(); err != nil {
-		return p.fail(err)
+		p.complain(err)
+		return 1
 	}
 	return 0
 }
@@ -108,12 +110,11 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 // exiting unwinds the stack when the parser asks for an exit.
 type exiting struct{}
 
-func (p *program) fail(err error) int {
-	if errors.Is(err, context.Canceled) {
-		return 1 // whoever stopped it knows
+// complain prints what went wrong, unless it is that somebody stopped the program.
+func (p *program) complain(err error) {
+	if !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(p.stderr, "gantry: %v\n", err)
 	}
-	fmt.Fprintf(p.stderr, "gantry: %v\n", err)
-	return 1
 }
 
 func defaultData() string {

@@ -38,6 +38,14 @@ func (d dataFlags) make() error {
 	return nil
 }
 
+// exists refuses a folder without data, which a command that only looks at it would else make.
+func (d dataFlags) exists() error {
+	if _, err := os.Stat(d.database()); err != nil {
+		return fmt.Errorf("there is no data of gantry (--data names another folder): %w", err)
+	}
+	return nil
+}
+
 // lock makes sure that one server uses the folder; holder is what another is told. It ends with the process.
 func (d dataFlags) lock(holder string) (release func(), err error) {
 	f, err := os.OpenFile(d.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)

@@ -90,6 +90,9 @@ func parseDays(text string) (time.Duration, error) {
 
 // Run lists the keys.
 func (k *keysList) Run(ctx context.Context, p *program) error {
+	if err := k.exists(); err != nil {
+		return err
+	}
 	return k.withAccounts(ctx, p, func(e *engine.Engine) error {
 		keys, err := e.Store.Accounts.Keys(ctx)
 		if err != nil {
@@ -123,6 +126,9 @@ func scopes(k engine.Key) string {
 
 // Run revokes the key.
 func (k *keysRevoke) Run(ctx context.Context, p *program) error {
+	if err := k.exists(); err != nil {
+		return err
+	}
 	return k.withAccounts(ctx, p, func(e *engine.Engine) error {
 		if err := e.Store.Accounts.RevokeKey(ctx, engine.ID(k.ID)); err != nil {
 			return fmt.Errorf("%s: %w", k.ID, err)
@@ -131,11 +137,11 @@ func (k *keysRevoke) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// addKey stores a key with all scopes.
-func (a *app) addKey(ctx context.Context, user, token string) error {
+// addKey stores a key of the first user with all scopes.
+func (a *app) addKey(ctx context.Context, token string) error {
 	if len(token) < 16 || strings.ContainsAny(token, " \t\r\n") {
 		return errors.New("the API key must have at least 16 characters and no space in it")
 	}
-	_, err := a.engine.CreateKey(ctx, user, token, engine.Scopes(), time.Time{})
+	_, err := a.engine.CreateKey(ctx, firstUser, token, engine.Scopes(), time.Time{})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -184,4 +185,31 @@ func write(t testing.TB, path, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// formURL returns the address for a plain PUT of a task's upload.
+func formURL(t testing.TB, s *server, task string) string {
+	t.Helper()
+	_, text, err := s.ask("GET", "/v2/tasks/"+task, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct {
+		Data struct {
+			Result struct {
+				Form struct {
+					URL        string
+					Parameters map[string]string
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &a); err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{"filename": {"a.bin"}}
+	for name, value := range a.Data.Result.Form.Parameters {
+		query.Set(name, value)
+	}
+	return a.Data.Result.Form.URL + "?" + query.Encode()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
+	"github.com/gantry-engine/gantry/engine/zipfile"
 )
 
 // runCommand is `gantry run`.
@@ -22,7 +23,7 @@ type runCommand struct {
 	workFlags
 	Job     string   `arg:"" help:"The job: a JSON or YAML file as POST /v2/jobs takes it, - for the standard input." placeholder:"job.json|job.yaml"`
 	Files   []string `arg:"" optional:"" help:"Files for the job's import/upload tasks." placeholder:"TASK=FILE"`
-	Out     string   `short:"o" help:"Folder for what export/url tasks deliver." default:"." placeholder:"DIR"`
+	Out     string   `short:"o" help:"Folder for what export/url tasks deliver. A file of the same name there is replaced, but never one that was given to the job." default:"." placeholder:"DIR"`
 	Server  string   `help:"Run the job on this server; by default it is run here, without one." placeholder:"URL"`
 	Key     string   `help:"API key for the server." env:"GANTRY_API_KEY" placeholder:"KEY"`
 	KeyFile string   `help:"File with that key." env:"GANTRY_API_KEY_FILE" placeholder:"FILE"`
@@ -38,6 +39,9 @@ func (r *runCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(r.Out, 0o755); err != nil { // before there is anything to lose
+		return fmt.Errorf("make the folder for results (-o names another): %w", err)
+	}
 	c, done, err := r.client(ctx, p)
 	if err != nil {
 		return err
@@ -51,12 +55,13 @@ func (r *runCommand) Run(ctx context.Context, p *program) error {
 	job, err = r.finish(ctx, c, job, uploads, show)
 	show.close()
 	if err != nil {
+		c.discard(ctx, job.ID)
 		return err
 	}
 	if err := failed(job); err != nil {
 		return err
 	}
-	return r.fetch(ctx, p, c, job)
+	return r.fetch(ctx, p, c, job, uploads)
 }
 
 // document reads the job as JSON.
@@ -69,6 +74,7 @@ func (r *runCommand) document() (text []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the job: %w", err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors begin with it
 	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
 		return text, nil
 	}
@@ -87,7 +93,14 @@ func (r *runCommand) uploads() (map[string]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("%q must be TASK=FILE: the name of an import/upload task and the file for it", arg)
 		}
-		if _, err := os.Stat(path); err != nil {
+		if _, twice := files[task]; twice {
+			return nil, fmt.Errorf("task %s is given two files; an import/upload task takes one", task)
+		}
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			err = fmt.Errorf("%s is a folder", path)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("the file for task %s: %w", task, err)
 		}
 		files[task] = path
@@ -113,7 +126,7 @@ func (r *runCommand) client(ctx context.Context, p *program) (*client, func(), e
 		return nil, nil, err
 	}
 	token := engine.NewToken()
-	if err := a.addKey(ctx, firstUser, token); err != nil {
+	if err := a.addKey(ctx, token); err != nil {
 		a.close()
 		os.RemoveAll(dir)
 		return nil, nil, err
@@ -165,22 +178,42 @@ func failed(job wireJob) error {
 }
 
 // fetch downloads what the job exported by URL and prints where it is.
-func (r *runCommand) fetch(ctx context.Context, p *program, c *client, job wireJob) error {
+func (r *runCommand) fetch(ctx context.Context, p *program, c *client, job wireJob, uploads map[string]string) error {
+	var files []wireFile
+	names := r.taken(uploads)
+	given := len(names)
 	for _, t := range job.Tasks {
 		if t.Result == nil {
 			continue
 		}
 		for _, f := range t.Result.Files {
-			if f.URL == "" {
-				continue
+			if f.URL != "" {
+				files, names = append(files, f), append(names, engine.CleanName(f.Filename))
 			}
-			path := filepath.Join(r.Out, engine.CleanName(f.Filename))
-			n, err := c.download(ctx, f.URL, path)
-			if err != nil {
-				return fmt.Errorf("download %s: %w", f.Filename, err)
-			}
-			fmt.Fprintf(p.stdout, "%s  %d bytes\n", path, n)
 		}
 	}
+	names = zipfile.Unique(names)[given:]
+	for i, f := range files {
+		path := filepath.Join(r.Out, names[i])
+		n, err := c.download(ctx, f.URL, path)
+		if err != nil {
+			return fmt.Errorf("download %s: %w", f.Filename, err)
+		}
+		fmt.Fprintf(p.stdout, "%s  %d bytes\n", path, n)
+	}
 	return nil
+}
+
+// taken returns the names in the folder for results that no result may have: those of the files given to the job.
+func (r *runCommand) taken(uploads map[string]string) (names []string) {
+	out, err := os.Stat(r.Out)
+	if err != nil {
+		return nil
+	}
+	for _, path := range uploads {
+		if dir, err := os.Stat(filepath.Dir(path)); err == nil && os.SameFile(dir, out) {
+			names = append(names, filepath.Base(path))
+		}
+	}
+	return names
 }

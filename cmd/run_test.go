@@ -98,6 +98,9 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		"all mistakes": {[]string{"run", file("two.json", `{"tasks": {"a": {"operation": "nope"}, "b": {"operation": "convert", "input": "c"}}}`)}, 1, []string{"tasks.a.operation", "nope", "tasks.b.input", "tasks.b.output_format"}},
 		"no upload":    {[]string{"run", file("up.json", `{"tasks": {"photo": {"operation": "import/upload"}}}`)}, 1, []string{"photo waits for a file", "photo=FILE"}},
 		"wrong upload": {[]string{"run", file("raw.json", `{"tasks": {`+raw+`}}`), "other=" + file("x", "x")}, 1, []string{"no import/upload task", "other"}},
+		"folder":       {[]string{"run", sample + "report.json", "photo=" + dir}, 1, []string{"photo", "is a folder"}},
+		"two files":    {[]string{"run", sample + "report.json", "photo=" + file("1", "x"), "photo=" + file("2", "x")}, 1, []string{"photo is given two files"}},
+		"no folder":    {[]string{"run", sample + "report.json", "-o", file("plain", "x")}, 1, []string{"-o names another"}},
 		"not a pair":   {[]string{"run", file("raw2.json", `{"tasks": {`+raw+`}}`), "file.txt"}, 1, []string{"TASK=FILE"}},
 		"failing task": {[]string{"run", file("fail.json", `{"tasks": {"in": {"operation": "import/raw", "file": "no image", "filename": "x.png"}, "to": {"operation": "convert", "input": "in", "output_format": "gif"}}}`)}, 1, []string{"task to:", "UNSUPPORTED_CONVERSION"}},
 		"unknown flag": {[]string{"serve", "--no-such-flag"}, 2, []string{"no-such-flag"}},
@@ -114,6 +117,37 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestResultsReplaceNeitherInputsNorEachOther runs a job whose two exports and whose input all have one name.
+func TestResultsReplaceNeitherInputsNorEachOther(t *testing.T) {
+	dir := t.TempDir()
+	input := write(t, filepath.Join(dir, "a.txt"), "as it was")
+	job := write(t, filepath.Join(dir, "job.json"), "\ufeff"+`{"tasks": {
+		"in":     {"operation": "import/upload"},
+		"other":  {"operation": "import/raw", "file": "another", "filename": "A.txt"},
+		"first":  {"operation": "export/url", "input": "in"},
+		"second": {"operation": "export/url", "input": "other"}}}`)
+	if _, stderr, code := output(t, "run", job, "in="+input, "-o", dir); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for name, want := range map[string]string{"a.txt": "as it was", "a (2).txt": "as it was", "A (3).txt": "another"} {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+		}
+	}
+}
+
+// TestAbandonedJobIsDeleted asks that a job which lacks a file does not wait for it on the server.
+func TestAbandonedJobIsDeleted(t *testing.T) {
+	s := serve(t, t.TempDir())
+	job := write(t, filepath.Join(t.TempDir(), "job.json"), `{"tasks": {"photo": {"operation": "import/upload"}}}`)
+	if _, stderr, code := output(t, "run", job, "--server", s.url); code != 1 || !strings.Contains(stderr, "photo=FILE") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, body, err := s.ask("GET", "/v2/jobs", ""); err != nil || !strings.Contains(string(body), `"data":[]`) {
+		t.Errorf("got %s, %v, want no job", body, err)
 	}
 }
 

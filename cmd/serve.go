@@ -39,7 +39,7 @@ type serveCommand struct {
 // Run serves until ctx ends.
 func (s *serveCommand) Run(ctx context.Context, p *program) error {
 	log := s.logger(p)
-	listener, err := net.Listen("tcp", s.Listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("listen (--listen names another address): %w", err)
 	}
@@ -165,7 +165,7 @@ func (s *serveCommand) firstKey(ctx context.Context, p *program, a *app) error {
 		return err
 	}
 	if token != "" {
-		return a.addKey(ctx, firstUser, token)
+		return a.addKey(ctx, token)
 	}
 	keys, err := a.engine.Store.Accounts.Keys(ctx)
 	if err != nil || len(keys) > 0 {
@@ -174,14 +174,14 @@ func (s *serveCommand) firstKey(ctx context.Context, p *program, a *app) error {
 	token = engine.NewToken()
 	if out, ok := p.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 		fmt.Fprintf(p.stdout, "API key (shown once; `gantry keys create` makes more): %s\n", token)
-		return a.addKey(ctx, firstUser, token)
+		return a.addKey(ctx, token)
 	}
 	path := s.Data + "/api-key"
 	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write the first API key: %w", err)
 	}
 	fmt.Fprintf(p.stderr, "the first API key is in %s\n", path)
-	return a.addKey(ctx, firstUser, token)
+	return a.addKey(ctx, token)
 }
 
 func (s *serveCommand) givenKey() (string, error) {

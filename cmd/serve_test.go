@@ -53,6 +53,35 @@ func TestKeysWorkBesideARunningServer(t *testing.T) {
 	}
 }
 
+func TestKeysSayWhatIsWrong(t *testing.T) {
+	data := t.TempDir()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no user":          {[]string{"create", "--user", " "}, "cannot be the name"},
+		"user of lines":    {[]string{"create", "--user", "a\nb"}, "cannot be the name"},
+		"unknown scope":    {[]string{"create", "--scopes", "all"}, "user.read, user.write"},
+		"list nothing":     {[]string{"list"}, "no data"},
+		"revoke nothing":   {[]string{"revoke", "x"}, "no data"},
+		"time in the past": {[]string{"create", "--expires=-1h"}, "no time from now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := data
+			if strings.Contains(name, "nothing") {
+				dir = filepath.Join(data, "none")
+			}
+			_, stderr, code := output(t, append(append([]string{"keys"}, test.args...), "--data", dir)...)
+			if code != 1 || !strings.Contains(stderr, test.want) {
+				t.Errorf("exit %d: %s, want %q", code, stderr, test.want)
+			}
+		})
+	}
+	if _, err := os.Stat(filepath.Join(data, "none")); err == nil {
+		t.Error("a folder was made only to look into it")
+	}
+}
+
 func TestStartIsRefused(t *testing.T) {
 	refused := func(t *testing.T, data string, want ...string) {
 		t.Helper()
@@ -108,6 +137,14 @@ func TestStartIsRefused(t *testing.T) {
 	})
 	t.Run("no folder can be made", func(t *testing.T) {
 		refused(t, write(t, filepath.Join(t.TempDir(), "file"), "x")+"/data", "--data")
+	})
+	t.Run("limits of nothing", func(t *testing.T) {
+		_, stderr, code := output(t, "serve", "--data", t.TempDir(), "--expiry=0s", "--max-idle=-1s", "--workers=-1")
+		for _, flag := range []string{"--expiry", "--max-idle", "--workers"} {
+			if code != 1 || !strings.Contains(stderr, flag) {
+				t.Errorf("exit %d: %q is missing in: %s", code, flag, stderr)
+			}
+		}
 	})
 	t.Run("address in use", func(t *testing.T) {
 		s := serve(t, t.TempDir())

@@ -7,7 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The scopes a key can have.
@@ -41,12 +44,18 @@ func HashToken(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateKey makes a key for the user of that name, made if need be, with the token.
+// CreateKey makes a key for the user of that name, made if need be, with the token. A name is some printable characters,
+// 255 bytes at most.
 func (e *Engine) CreateKey(ctx context.Context, user, token string, scopes []string, expires time.Time) (Key, error) {
 	for _, s := range scopes {
 		if !slices.Contains(Scopes(), s) {
-			return Key{}, Errorf(Invalid, "There is no scope %q; there are %v.", s, Scopes())
+			return Key{}, Errorf(Invalid, "There is no scope %q; there are %s.", s, strings.Join(Scopes(), ", "))
 		}
+	}
+	printable := utf8.ValidString(user) && !strings.ContainsFunc(user, func(r rune) bool { return !unicode.IsPrint(r) })
+	if strings.TrimSpace(user) == "" || len(user) > maxName || !printable {
+		return Key{}, Errorf(Invalid, "%q cannot be the name of a user: it takes printable characters, %d bytes at most.",
+			shortened(user), maxName)
 	}
 	u, err := e.Store.Accounts.EnsureUser(ctx, user)
 	if err != nil {

@@ -60,9 +60,13 @@ func (e *Engine) Arrive(ctx context.Context, task ID, name string, r io.Reader) 
 	if err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // the sender may go after the last byte; only the outcome says whether the file is needed
 	if err := e.Store.Graph.Arrive(ctx, task, f); err != nil {
-		if rerr := e.Files.Remove(context.WithoutCancel(ctx), f.Blob); rerr != nil {
-			e.Log.Warn("an upload that came too late stays until the next sweep", "task", task, "error", rerr)
+		if rerr := e.Files.Remove(ctx, f.Blob); rerr != nil {
+			e.Log.Warn("an upload that came too late stays until a later sweep", "task", task, "error", rerr)
+		}
+		if _, why := e.Uploadable(ctx, task); why != nil {
+			return why // more exactly: the form has expired, or the task is gone
 		}
 		return err
 	}

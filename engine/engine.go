@@ -47,8 +47,8 @@ func (e *Engine) now() time.Time {
 // taken, and wait, while Run is not running.
 func (e *Engine) Run(ctx context.Context) error {
 	found, err := e.Store.Keeper.Recover(ctx)
-	if ctx.Err() != nil {
-		return nil // stopped before it began
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before there was anything to drain
 	}
 	if err != nil {
 		return err
@@ -81,16 +81,22 @@ func (e *Engine) Submit(ctx context.Context, user UserID, s Submission) (Job, er
 		return Job{}, err
 	}
 	job := NewJob{ID: NewID(), User: user, Submission: s, Tasks: d.tasks, CreatedAt: e.now()}
-	id, err := e.Store.Graph.Submit(ctx, job)
+	id, err := e.Store.Graph.Submit(context.WithoutCancel(ctx), job) // its outcome says whether the content is needed
 	if err != nil {
 		d.discard(ctx)
 		return Job{}, err
 	}
-	if id != job.ID { // the key was known
+	if id != job.ID { // the key was known; the job may be a hidden one
 		d.discard(ctx)
-		return e.Store.Reader.Job(ctx, id) // hidden ones too; keys are the user's own
+		return e.Store.Reader.Job(ctx, id)
 	}
 	return job.asSubmitted(), nil
+}
+
+// Check returns what Submit would refuse the job with for its mistakes; nil if there are none. It stores nothing.
+func (e *Engine) Check(ctx context.Context, user UserID, s Submission) error {
+	_, err := e.check(ctx, user, s)
+	return err
 }
 
 // room refuses new work before the disk is full.
@@ -199,12 +205,32 @@ func (e *Engine) DeleteTask(ctx context.Context, user UserID, id ID) error {
 
 // WaitJob returns the job when it has ended, or the context's error.
 func (e *Engine) WaitJob(ctx context.Context, user UserID, id ID) (Job, error) {
-	var job Job
+	job, seen := Job{}, int64(-1)
 	err := e.wait(ctx, id, func() (ended bool, err error) {
+		var goesOn bool
+		if goesOn, seen, err = e.goesOn(ctx, id, seen); err != nil || goesOn {
+			return false, err
+		}
 		job, err = e.Job(ctx, user, id)
 		return job.Status.Ended(), err
 	})
 	return job, err
+}
+
+// goesOn reports whether the events after number seen tell that the job has not ended, and the last number. They are few,
+// where the job itself may have a thousand tasks and a hint for each. A job without news may be gone.
+func (e *Engine) goesOn(ctx context.Context, id ID, seen int64) (bool, int64, error) {
+	if seen < 0 {
+		return false, 0, nil
+	}
+	news, err := e.Store.Reader.Events(ctx, id, seen)
+	for _, n := range news {
+		if n.Kind == JobFinished || n.Kind == JobFailed {
+			return false, n.N, err
+		}
+		seen = n.N
+	}
+	return len(news) > 0, seen, err
 }
 
 // WaitTask returns the task when it has ended, or the context's error.

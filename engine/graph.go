@@ -89,7 +89,8 @@ func (d *draft) loadForeign(ctx context.Context) error {
 	d.foreign = map[ID]Task{}
 	var ids []ID
 	for i, t := range d.specs {
-		for _, name := range slices.Concat(t.Input, d.needs(i)) {
+		_, needs := d.needs(i)
+		for _, name := range slices.Concat(t.Input, needs) {
 			if _, here := d.index[name]; here && !d.hidden {
 				continue
 			}
@@ -108,27 +109,27 @@ func (d *draft) loadForeign(ctx context.Context) error {
 	return err
 }
 
-// needs returns the task names in parameters that name tasks.
-func (d *draft) needs(i int) []string {
+// needs returns the parameter that names a task, and the names in it.
+func (d *draft) needs(i int) (field string, names []string) {
 	op, _ := d.engine.Catalog.Find(d.specs[i].Operation)
 	f, ok := op.Params.Field(param.RoleTask)
 	if !ok {
-		return nil
+		return "", nil
 	}
 	var raw map[string]any
 	if json.Unmarshal(d.specs[i].Params, &raw) != nil {
-		return nil
+		return "", nil
 	}
 	if name, ok := raw[f.Name].(string); ok && name != "" {
-		return []string{name}
+		return f.Name, []string{name}
 	}
-	return nil
+	return "", nil
 }
 
 func (d *draft) problem(i int, field, format string, args ...any) {
 	p := param.Problemf(field, format, args...)
 	if !d.hidden {
-		p.Field = "tasks." + d.specs[i].Name + "." + field
+		p.Field = strings.TrimSuffix("tasks."+d.specs[i].Name+"."+field, ".") // without a field it is about all of the task
 	}
 	d.problems = append(d.problems, p)
 }
@@ -172,8 +173,9 @@ func (d *draft) inputs(i int, wanted bool) (known []File) {
 			known = append(known, other.Result.Files...)
 		}
 	}
-	for _, name := range d.needs(i) {
-		if id, ok := d.resolve(i, "image", name); ok && !slices.Contains(t.Inputs, id) {
+	field, needs := d.needs(i)
+	for _, name := range needs {
+		if id, ok := d.resolve(i, field, name); ok && !slices.Contains(t.Inputs, id) {
 			t.Needs = append(t.Needs, id)
 		}
 	}
@@ -186,7 +188,9 @@ func (d *draft) resolve(i int, field, name string) (ID, bool) {
 			d.problem(i, field, "names the task itself")
 			return "", false
 		}
-		d.deps[i] = append(d.deps[i], at)
+		if !slices.Contains(d.deps[i], at) {
+			d.deps[i] = append(d.deps[i], at)
+		}
 		return d.tasks[at].ID, true
 	}
 	if other, ok := d.foreign[ID(name)]; ok {
@@ -204,7 +208,11 @@ func (d *draft) decode(i int, op Operation, known []File) {
 	raw := d.specs[i].Params
 	params, problems := op.Params.Decode(raw)
 	_, more := commonSpec.Decode(raw)
-	problems = append(problems, more...)
+	for _, p := range more {
+		if !slices.Contains(problems, p) { // that it is no object is said once
+			problems = append(problems, p)
+		}
+	}
 	if len(problems) == 0 && op.Check != nil {
 		problems = op.Check(params, known)
 	}
@@ -213,47 +221,6 @@ func (d *draft) decode(i int, op Operation, known []File) {
 	}
 	if len(problems) == 0 {
 		d.params[i] = params
-	}
-}
-
-// cycles reports every task that, by its inputs, waits for itself.
-func (d *draft) cycles() {
-	const unseen, open, done = 0, 1, 2
-	state := make([]int, len(d.specs))
-	var path []int
-	var visit func(i int)
-	visit = func(i int) {
-		state[i] = open
-		path = append(path, i)
-		for _, dep := range d.deps[i] {
-			switch state[dep] {
-			case unseen:
-				visit(dep)
-			case open:
-				d.cycle(path[slices.Index(path, dep):])
-			}
-		}
-		path = path[:len(path)-1]
-		state[i] = done
-	}
-	for i := range d.specs {
-		if state[i] == unseen {
-			visit(i)
-		}
-	}
-}
-
-func (d *draft) cycle(ring []int) {
-	names := make([]string, 0, len(ring)+1)
-	for _, i := range append(slices.Clone(ring), ring[0]) {
-		names = append(names, d.specs[i].Name)
-	}
-	slices.Reverse(names)
-	if len(names) > 8 {
-		names = append(names[:4], append([]string{"…"}, names[len(names)-3:]...)...)
-	}
-	for _, i := range ring {
-		d.problem(i, "input", "leads back to the task itself: %s", strings.Join(names, " → "))
 	}
 }
 
@@ -291,7 +258,7 @@ func (d *draft) sealTask(ctx context.Context, i int) (err error) {
 func (d *draft) store(ctx context.Context, t *NewTask, name string, content io.Reader) error {
 	f, err := d.engine.Files.Create(ctx, CleanName(name), content)
 	if err != nil {
-		return Wrap(err, Unavailable, "The content of task %q could not be stored.", t.Name)
+		return err
 	}
 	t.Arrived = &f
 	return nil

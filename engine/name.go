@@ -21,11 +21,11 @@ func CleanName(name string) string {
 		}
 		return r
 	}, name)
-	name = strings.TrimSpace(name)
+	name = strings.TrimSpace(shorten(strings.TrimSpace(name))) // a cut can end in a space
 	if strings.Trim(name, ".") == "" {
 		return "file"
 	}
-	return shorten(name)
+	return name
 }
 
 func shorten(name string) string {

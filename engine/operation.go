@@ -11,7 +11,7 @@ import (
 )
 
 // Handler does the work of one operation with parameters of type P. It may be called from many goroutines. What it does
-// outside run.Dir must bear repeating: a worker can die at any moment, and the task then runs again. A Result that comes
+// outside run.Dir() must bear repeating: a worker can die at any moment, and the task then runs again. A Result that comes
 // with an error says what was done before it.
 type Handler[P any] interface {
 	Run(ctx context.Context, run *Run, params P) (Result, error)

@@ -16,7 +16,6 @@ type Run struct {
 	Job  ID
 	User UserID
 	Name string // of the task
-	Dir  string // a private, empty folder, removed afterwards
 	Log  *slog.Logger
 
 	files  Files
@@ -24,19 +23,44 @@ type Run struct {
 	graph  Graph
 	limits Limits
 
+	workDir   string
 	retryOf   ID
 	leftovers Leftovers
 	sealer    Sealer
 
 	mu      sync.Mutex
+	dir     string // empty until it is asked for
 	created []BlobID
 	noted   bool // there may be notes
+}
+
+// Dir returns a private folder, made when it is first asked for and removed with all it holds when the handler returns.
+func (r *Run) Dir() (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dir != "" {
+		return r.dir, nil
+	}
+	dir, err := os.MkdirTemp(r.workDir, "task-")
+	if err != nil {
+		return "", Wrap(err, Unavailable, "The server cannot make a work folder.")
+	}
+	r.dir = dir
+	return dir, nil
+}
+
+// clean removes the folder. What cannot be removed goes at the next start.
+func (r *Run) clean() {
+	if r.dir != "" {
+		_ = os.RemoveAll(r.dir)
+	}
 }
 
 // Inputs returns what the task reads: each of its inputs in order with its files, then what arrived for it from outside.
 func (r *Run) Inputs(ctx context.Context) ([]Input, error) { return r.reader.Inputs(ctx, r.Task) }
 
-// Files returns the files of all inputs, in order. Without any it is an error with the code NoFiles.
+// Files returns the files of all inputs, in order. Without any it is an error with the code NoFiles; when an input was
+// deleted since the task became ready, with the code InputFailed.
 func (r *Run) Files(ctx context.Context) ([]File, error) {
 	inputs, err := r.Inputs(ctx)
 	if err != nil {
@@ -44,6 +68,9 @@ func (r *Run) Files(ctx context.Context) ([]File, error) {
 	}
 	var files []File
 	for _, in := range inputs {
+		if in.Gone {
+			return nil, Errorf(InputFailed, "An input was deleted while the task ran.")
+		}
 		if !in.Need {
 			files = append(files, in.Files...)
 		}
@@ -62,7 +89,11 @@ func (r *Run) Open(ctx context.Context, f File) (io.ReadSeekCloser, error) {
 // Path returns a path of the file's bytes for programs that need one. They must not be changed. The path's own name is
 // "in" with the extension ext (with its dot); it is inside Dir.
 func (r *Run) Path(ctx context.Context, f File, ext string) (path string, err error) {
-	dir, err := os.MkdirTemp(r.Dir, "in-")
+	parent, err := r.Dir()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(parent, "in-")
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -17,11 +16,17 @@ type worker struct {
 	stop   context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[ID]context.CancelCauseFunc
+	running map[Ref]attempt
+}
+
+// attempt is one that runs here.
+type attempt struct {
+	user   UserID
+	cancel context.CancelCauseFunc
 }
 
 func newWorker(e *Engine) *worker {
-	w := &worker{engine: e, running: map[ID]context.CancelCauseFunc{}}
+	w := &worker{engine: e, running: map[Ref]attempt{}}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -30,7 +35,6 @@ func newWorker(e *Engine) *worker {
 func (w *worker) work(ctx context.Context) error {
 	w.engine.Bus.Canceled(w.cancel)
 	done := make(chan struct{})
-	defer close(done)
 	go func() {
 		select {
 		case <-done:
@@ -43,16 +47,74 @@ func (w *worker) work(ctx context.Context) error {
 			w.stop(ErrShuttingDown)
 		}
 	}()
-	return w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	watched := make(chan struct{})
+	go func() { defer close(watched); w.watch(done) }()
+	err := w.engine.Queue.Run(ctx, w.engine.Lanes, w.handle)
+	close(done)
+	<-watched
+	return err
 }
 
-func (w *worker) cancel(task ID) {
+// watch stops what was ended without a hint that reached us: by another process, or before its handler was registered.
+func (w *worker) watch(done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.look()
+		case <-done:
+			return
+		}
+	}
+}
+
+func (w *worker) look() {
+	for user, tasks := range w.tasks() {
+		found, err := w.engine.Store.Reader.Tasks(w.ctx, TaskQuery{User: user, IDs: tasks})
+		if err != nil {
+			return // the next look is in a second
+		}
+		over := map[ID]bool{}
+		for _, id := range tasks {
+			over[id] = true
+		}
+		for _, t := range found {
+			over[t.ID] = t.Status.Ended()
+		}
+		for id, over := range over {
+			if over {
+				w.interrupt(id) // not its downloads: it may be one that has just finished
+			}
+		}
+	}
+}
+
+// tasks returns what runs here, by user.
+func (w *worker) tasks() map[UserID][]ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if cancel, ok := w.running[task]; ok {
-		cancel(ErrCanceled)
+	tasks := map[UserID][]ID{}
+	for ref, a := range w.running {
+		tasks[a.user] = append(tasks[a.user], ref.Task)
 	}
+	return tasks
+}
+
+// cancel stops what is at work on a task that was cancelled or deleted, downloads included.
+func (w *worker) cancel(task ID) {
+	w.interrupt(task)
 	w.engine.gone.close(task)
+}
+
+func (w *worker) interrupt(task ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ref, a := range w.running {
+		if ref.Task == task {
+			a.cancel(ErrCanceled)
+		}
+	}
 }
 
 // handle runs one claimed task and tells the store how it ended.
@@ -60,11 +122,11 @@ func (w *worker) handle(_ context.Context, c Claim) {
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
 	w.mu.Lock()
-	w.running[c.Task] = cancel
+	w.running[c.Ref] = attempt{c.User, cancel} // not by the task: its next attempt may begin before this one is taken off
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
-		delete(w.running, c.Task)
+		delete(w.running, c.Ref)
 		w.mu.Unlock()
 	}()
 	w.end(ctx, c, w.attempt(ctx, c))
@@ -86,12 +148,8 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
-	dir, err := os.MkdirTemp(w.engine.WorkDir, "task-")
-	if err != nil {
-		return outcome{err: Wrap(err, Unavailable, "The server cannot make a work folder.")}
-	}
-	defer os.RemoveAll(dir)
-	run := w.newRun(c, dir)
+	run := w.newRun(c)
+	defer run.clean()
 	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
 		err = ErrTimedOut // the handler may only have seen its echo
@@ -129,18 +187,19 @@ func lostKey(err error) error {
 
 func (w *worker) budget(c common) time.Duration {
 	limit := w.engine.Limits.Run
-	if asked := time.Duration(c.Timeout) * time.Second; asked > 0 && asked < limit {
-		return asked
+	if c.Timeout > 0 && c.Timeout < int(limit/time.Second) { // in seconds: any number can be asked for
+		return time.Duration(c.Timeout) * time.Second
 	}
 	return limit
 }
 
-func (w *worker) newRun(c Claim, dir string) *Run {
+func (w *worker) newRun(c Claim) *Run {
 	return &Run{
-		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name, Dir: dir,
+		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name,
 		Log: w.engine.Log.With("job", c.Job, "task", c.Task, "operation", c.Operation, "attempt", c.Attempt),
 
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
+		workDir: w.engine.WorkDir,
 		retryOf: c.RetryOf, leftovers: w.engine.Store.Leftovers, sealer: w.engine.Sealer,
 	}
 }
@@ -162,17 +221,30 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created, Noted: o.noted})
 		return
 	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
-		return // its end is written already
+		w.discard(c, o.created) // its end is written already
+		return
 	case errors.Is(cause, ErrShuttingDown):
+		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref})
 		return
 	}
 	failure := w.failure(c, o.err)
 	if wait, again := retry(failure, c.Tries+1); again && !errors.Is(failure, ErrTimedOut) {
+		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref, NotBefore: w.engine.now().Add(wait), Try: true, Message: failure.Message})
 		return
 	}
 	w.settle(c, Settlement{Ref: c.Ref, Err: failure, Result: o.result, Created: o.created, Noted: o.noted})
+}
+
+// discard removes the bytes that an attempt made and that no settlement was ever asked to keep.
+func (w *worker) discard(c Claim, made []BlobID) {
+	for _, b := range made {
+		if err := w.engine.Files.Remove(context.WithoutCancel(w.ctx), b); err != nil {
+			w.engine.Log.Warn("bytes of an attempt stay until a later sweep", "job", c.Job, "task", c.Task,
+				"attempt", c.Attempt, "error", err)
+		}
+	}
 }
 
 // failure is err as it is kept. What nobody foresaw is logged whole and shown as internal.

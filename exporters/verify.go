@@ -85,7 +85,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	if v.left == 0 {
 		v.ended = true
 		err = v.finish()
-	} else if err == io.EOF { //nolint:errorlint // only the bare EOF is an end
+	} else if err == io.EOF { // only the bare EOF is an end
 		err = v.body.broken("is shorter than it should be")
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (v *verifier) end(ctx context.Context) error {
 	if v.offset+v.length == v.body.file.Size {
 		if n, err := io.ReadFull(v.src, make([]byte, 1)); n > 0 {
 			return v.body.broken("is longer than it should be")
-		} else if err != io.EOF { //nolint:errorlint // as ReadFull promises
+		} else if err != io.EOF {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test.sh: installs what the tests need beside Go, and runs all of them. What cannot be installed fails the run, unless
-# SKIP_TOOLS names it (separated by spaces); the tests that need it then skip, and the summary says so.
+# SKIP_TOOLS (separated by spaces) or SKIP_SERVERS (separated by commas) names it; the tests that need it then skip, and the
+# summary says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +25,21 @@ else
   echo "will install: nothing, all is there"
 fi
 [ -z "${SKIP_TOOLS:-}" ] || echo "left out by SKIP_TOOLS: $SKIP_TOOLS"
+
+# The servers that exporters are tested against are started by the tests themselves; here they are only installed, so that
+# what is missing is said before anything runs.
+absent=()
+for script in testdata/servers/*.sh; do
+  name=$(basename "$script" .sh)
+  [ "$name" = lib ] || [[ ",${SKIP_SERVERS:-}," == *",$name,"* ]] || "$script" have || absent+=("$name")
+done
+if [ ${#absent[@]} -gt 0 ]; then
+  echo "will install the test servers: ${absent[*]} (a first build can take some minutes; it is kept)"
+  for name in "${absent[@]}"; do "testdata/servers/$name.sh" install; done
+else
+  echo "will install the test servers: none, all are there"
+fi
+[ -z "${SKIP_SERVERS:-}" ] || echo "left out by SKIP_SERVERS: $SKIP_SERVERS"
 
 unformatted=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }

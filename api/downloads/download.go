@@ -14,18 +14,18 @@ import (
 // revalidation.
 func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.ID, name string) {
 	if err := h.links.signer.Verify(link.Read, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, h.now()); err != nil {
-		refuseLink(w)
+		h.fail(w, r, errLink)
 		return
 	}
 	d, err := h.engine.Download(r.Context(), task, name)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	defer d.Close()
 	kind, policy, err := h.display(d)
 	if err != nil {
-		h.failWith(w, r, err)
+		h.fail(w, r, err)
 		return
 	}
 	header := w.Header()
@@ -46,9 +46,13 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, d *engine.Downloa
 		r.Header.Del("Range")
 	}
 	paced := newPacedWriter(w, h.engine.Limits.Idle)
-	stop := paced.cutAfter(d.Gone)
+	stop := func() {}
+	if d.Size > chunk { // less is handed to the kernel at once, before anybody could cut it
+		stop = paced.cutAfter(d.Gone)
+	}
 	http.ServeContent(paced, r, "", bornAt(d.Blob), d.Bytes)
 	stop()
+	paced.lift()
 	if paced.failed() {
 		panic(http.ErrAbortHandler) // the only way to end an answer that must not look complete
 	}

@@ -3,11 +3,11 @@
 package downloads
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/engine"
 )
 
@@ -40,13 +40,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	task, name, ok := h.links.parse(r.URL.EscapedPath())
 	switch {
 	case !ok:
-		refuseLink(w)
+		h.fail(w, r, errLink)
 	case name == "":
 		h.form(w, r, task)
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		h.download(w, r, task, name)
 	default:
-		wrongMethod(w, "GET, HEAD")
+		h.fail(w, r, wrongMethod(w, "GET, HEAD"))
 	}
 }
 
@@ -57,52 +57,19 @@ func (h *handler) now() time.Time {
 	return h.engine.Now()
 }
 
-// refuseLink is the one answer to every link that does not verify, so that it tells nobody what to try next.
-func refuseLink(w http.ResponseWriter) {
-	fail(w, http.StatusForbidden, engine.Errorf(engine.Denied,
-		"This link is not valid or has expired. "+
-			"Links must be used unchanged; the task that shows it shows a new one while it exists."))
-}
+// errLink is the one answer to every link that does not verify, so that it tells nobody what to try next.
+var errLink = engine.Errorf(engine.Denied, "This link is not valid or has expired. "+
+	"Links must be used unchanged; the task that shows it shows a new one while it exists.")
 
-func wrongMethod(w http.ResponseWriter, allowed string) {
+func wrongMethod(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
-	fail(w, http.StatusMethodNotAllowed, engine.Errorf(engine.Invalid, "This address takes %s only.", allowed))
+	return api.Refusal(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "This address takes "+allowed+" only.")
 }
 
-// statuses are those of engine errors that can come up here.
-var statuses = map[engine.Code]int{
-	engine.Invalid:       http.StatusBadRequest,
-	engine.Denied:        http.StatusForbidden,
-	engine.NotFound:      http.StatusNotFound,
-	engine.Conflict:      http.StatusConflict,
-	engine.UploadExpired: http.StatusGone,
-	engine.TooLarge:      http.StatusRequestEntityTooLarge,
-	engine.Unavailable:   http.StatusServiceUnavailable,
-	engine.Timeout:       http.StatusRequestTimeout,
-}
-
-// failWith answers with the status of err's code. What nobody foresaw is logged and shown as internal.
-func (h *handler) failWith(w http.ResponseWriter, r *http.Request, err error) {
-	status, ok := statuses[engine.CodeOf(err)]
-	if !ok && r.Context().Err() == nil {
-		h.engine.Log.Error("a file could not be handed over", "method", r.Method, "error", err)
-	}
-	if !ok {
-		status = http.StatusInternalServerError
-	}
-	fail(w, status, err)
-}
-
-// fail answers in the manner of the API.
-func fail(w http.ResponseWriter, status int, err error) {
-	body, _ := json.Marshal(map[string]string{"message": engine.MessageOf(err), "code": string(engine.CodeOf(err))})
-	w.Header().Set("Content-Type", "application/json")
+// fail answers with an error, as the API does.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Security-Policy", sandboxed)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "60")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	api.Fail(w, r, h.engine.Log, err)
 }
 
 // contentType returns the media type under which a file is sent: our own finding, never the uploader's word.

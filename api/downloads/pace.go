@@ -9,9 +9,14 @@ import (
 	"time"
 )
 
-// chunk is how much must be taken within the idle time. The deadline cannot follow single bytes, as the kernel sends
-// from the file by itself; a chunk this small asks less than 3 kB/s of a client.
-const chunk = 128 << 10
+// A chunk is how much must be taken within the idle time. The deadline cannot follow single bytes, as the kernel sends
+// from the file by itself; the smallest chunk asks less than 3 kB/s of a client. To one that takes a chunk in no time,
+// larger ones are handed, and the smallest again when it slows down.
+const (
+	chunk        = 128 << 10
+	largestChunk = 1 << 20
+	noTime       = 20 * time.Millisecond
+)
 
 // pacedWriter ends an answer whose client takes nothing, or that is not to go on. It hands each chunk to the writer
 // below as a LimitedReader of the file, which is what net needs to use sendfile.
@@ -48,11 +53,13 @@ func (p *pacedWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 	if !ok {
 		limited = &io.LimitedReader{R: src, N: math.MaxInt64}
 	}
+	size := int64(chunk)
 	for left := limited.N; left > 0; {
 		if err := p.extend(); err != nil {
 			return sent, err
 		}
-		want := min(left, chunk)
+		begun := time.Now()
+		want := min(left, size)
 		n, err := io.Copy(p.ResponseWriter, &io.LimitedReader{R: limited.R, N: want}) // net looks behind one of them only
 		sent += n
 		left -= n
@@ -61,6 +68,9 @@ func (p *pacedWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 		}
 		if err != nil || n < want {
 			return sent, p.note(err)
+		}
+		if size = min(2*size, largestChunk); time.Since(begun) > noTime {
+			size = chunk
 		}
 	}
 	return sent, nil
@@ -93,8 +103,7 @@ func (p *pacedWriter) failed() bool {
 	return p.err != nil
 }
 
-// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called. Stop lifts
-// the deadline, so that the connection can serve the next request.
+// cutAfter ends the answer as soon as gone is closed, also in the middle of a chunk, until stop is called.
 func (p *pacedWriter) cutAfter(gone <-chan struct{}) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -108,9 +117,13 @@ func (p *pacedWriter) cutAfter(gone <-chan struct{}) (stop func()) {
 	return func() {
 		close(done)
 		<-ended
-		if !p.failed() {
-			_ = p.control.SetWriteDeadline(time.Time{})
-		}
+	}
+}
+
+// lift ends the spell of an answer that went well, so that the connection can serve the next request.
+func (p *pacedWriter) lift() {
+	if !p.failed() {
+		_ = p.control.SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -38,11 +38,10 @@ func (h *handler) form(w http.ResponseWriter, r *http.Request, task engine.ID) {
 	case http.MethodPut:
 		err = h.put(w, r, task)
 	default:
-		wrongMethod(w, "POST, PUT, OPTIONS")
-		return
+		err = wrongMethod(w, "POST, PUT, OPTIONS")
 	}
 	if err != nil {
-		h.failWith(w, r, complaint(err))
+		h.fail(w, r, complaint(err))
 	}
 }
 
@@ -230,7 +229,7 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errIdle
 	default:
-		err = engine.Wrap(err, errEarly.Code, "%s", errEarly.Message)
+		err = errors.Join(errEarly, err)
 	}
 	return n, err
 }

@@ -305,9 +305,9 @@ func TestExpiredForm(t *testing.T) {
 	}
 	// A form that verifies longer than its task waits, which is none of ours: the task's own end holds.
 	content, contentType = body(lateFields, "a.txt", "hello")
-	if resp, text := s.do(t, "POST", late, content, "Content-Type", contentType); resp.StatusCode != 410 ||
+	if resp, text := s.do(t, "POST", late, content, "Content-Type", contentType); resp.StatusCode != 409 ||
 		!strings.Contains(text, "UPLOAD_EXPIRED") {
-		t.Errorf("got %d %s, want 410", resp.StatusCode, text)
+		t.Errorf("got %d %s, want 409", resp.StatusCode, text)
 	}
 	if got, want := s.arrived(t, f), "error u=error:UPLOAD_EXPIRED"; got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -3,8 +3,10 @@ package v2
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/engine"
@@ -27,22 +29,12 @@ var jobQuery = []api.Query{
 }
 
 func (h *handlers) createJob(c *api.Call) error {
-	body, err := c.Body()
-	if err != nil {
+	var job engine.Job
+	var redirect bool
+	err := c.WithBody(func(body []byte) (err error) {
+		job, redirect, err = h.submitJob(c, body)
 		return err
-	}
-	doc, err := parseJob(body)
-	if err != nil {
-		return err
-	}
-	if err := identify(c, body, &doc.Submission); err != nil {
-		return err
-	}
-	doc.redirect = doc.redirect && c.Sync
-	if doc.redirect && !slices.ContainsFunc(doc.Tasks, func(t engine.TaskSpec) bool { return t.Operation == exportURL }) {
-		return invalid("redirect", "needs a task with the operation export/url")
-	}
-	job, err := h.engine.Submit(c.Request.Context(), c.Key.User, doc.Submission)
+	})
 	if err != nil {
 		return err
 	}
@@ -53,7 +45,46 @@ func (h *handlers) createJob(c *api.Call) error {
 	if err != nil {
 		return err
 	}
-	return h.answerJob(c, http.StatusCreated, job, doc.redirect)
+	return h.answerJob(c, http.StatusCreated, job, redirect)
+}
+
+// submitJob also returns whether the answer is to be a redirect.
+func (h *handlers) submitJob(c *api.Call, body []byte) (job engine.Job, redirect bool, err error) {
+	doc, err := parseJob(body)
+	if err != nil {
+		return job, false, h.everyMistake(c, doc.Submission, err)
+	}
+	if err := identify(c, body, &doc.Submission); err != nil {
+		return job, false, err
+	}
+	redirect = doc.redirect && c.Sync
+	if redirect && !slices.ContainsFunc(doc.Tasks, func(t engine.TaskSpec) bool { return t.Operation == exportURL }) {
+		return job, false, invalid("redirect", "needs a task with the operation export/url")
+	}
+	job, err = h.engine.Submit(c.Request.Context(), c.Key.User, doc.Submission)
+	return job, redirect, err
+}
+
+// everyMistake adds to the mistakes in a document's form those that the engine finds in the rest, so that one answer has
+// them all. What is wrong already in form is not complained about twice.
+func (h *handlers) everyMistake(c *api.Call, s engine.Submission, found error) error {
+	var form, rest *engine.Error
+	if !errors.As(found, &form) || len(form.Problems) == 0 {
+		return found
+	}
+	if !errors.As(h.engine.Check(c.Request.Context(), c.Key.User, s), &rest) {
+		return found
+	}
+	problems := form.Problems
+	for _, p := range rest.Problems {
+		known := slices.ContainsFunc(form.Problems, func(q param.Problem) bool {
+			return q.Field == p.Field || strings.HasPrefix(p.Field, q.Field+".")
+		})
+		if !known && len(problems) < maxProblems {
+			problems = append(problems, p)
+		}
+	}
+	return engine.InvalidParams(problems)
 }
 
 func (h *handlers) showJob(c *api.Call) error {

@@ -37,11 +37,31 @@ func TestCreateReportsWhatTheEngineFinds(t *testing.T) {
 		}
 	}
 	a = c.call(t, "POST", "/v2/convert", `{"input":[1]}`)
-	if want := `"errors":{"input":["must be a name or a list of names; its element 0 is a number"]}`; !strings.Contains(a.body, want) {
-		t.Errorf("got %s, want %s", a.body, want)
+	for _, want := range []string{`"errors":{"input":["must be a name or a list of names; its element 0 is a number"],`, `"output_format":[`} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("got %s, want %s", a.body, want)
+		}
+	}
+	a = c.call(t, "POST", "/v2/jobs", `{"tag":7,"tasks":{"a":{"operation":"nonsense"},"b":{"operation":"convert","input":[1]},"c":5}}`)
+	for _, field := range []string{`"tag":[`, `"tasks.a.operation":[`, `"tasks.b.input":[`, `"tasks.b.output_format":[`, `"tasks.c":[`} {
+		if a.status != 422 || strings.Count(a.body, field) != 1 {
+			t.Errorf("got %d %s, want %s once", a.status, a.body, field)
+		}
 	}
 	if n := len(c.get(t, "GET", "/v2/jobs", "").List); n != 0 {
 		t.Errorf("%d jobs were made nevertheless", n)
+	}
+}
+
+func TestDeleteARunningJob(t *testing.T) {
+	c := start(t)
+	job := c.get(t, "POST", "/v2/jobs",
+		`{"tasks":{"up":{"operation":"import/upload"},"n":{"operation":"convert","input":"up","output_format":"txt"}}}`).Data
+	if a := c.call(t, "DELETE", "/v2/jobs/"+job.text("id"), ""); a.status != 204 || a.body != "" {
+		t.Errorf("got %d %q, want 204", a.status, a.body)
+	}
+	if a := c.call(t, "GET", "/v2/jobs/"+job.text("id"), ""); a.status != 404 {
+		t.Errorf("afterwards: got %d, want 404", a.status)
 	}
 }
 
@@ -84,6 +104,10 @@ func TestIdempotencyKey(t *testing.T) {
 	first := c.get(t, "POST", "/v2/jobs", chain, "Idempotency-Key", "k1").Data
 	if again := c.get(t, "POST", "/v2/jobs", chain, "Idempotency-Key", "k1").Data; again.text("id") != first.text("id") {
 		t.Error("the repetition made another job")
+	}
+	alone := c.get(t, "POST", "/v2/import/upload", "", "Idempotency-Key", "k3").Data
+	if again := c.get(t, "POST", "/v2/import/upload", "", "Idempotency-Key", "k3").Data; again.text("id") != alone.text("id") {
+		t.Error("the repetition made another task")
 	}
 	for _, tt := range []struct {
 		name, path, body, key string

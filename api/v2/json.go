@@ -13,13 +13,20 @@ type member struct {
 	raw  json.RawMessage
 }
 
+// maxElements is how many elements of one object or list are looked at. It is far over every limit of what they mean,
+// and keeps a body of nothing but commas from taking gigabytes.
+const maxElements = 100_000
+
 // members returns the members of a valid JSON object in their order, without nulls, and the names that are given
-// twice, of which the first counts.
-func members(raw json.RawMessage) (all []member, twice []string) {
+// twice, of which the first counts. It returns whether they were all looked at.
+func members(raw json.RawMessage) (all []member, twice []string, whole bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	_, _ = d.Token() // the brace; raw is valid
 	seen := map[string]bool{}
-	for d.More() {
+	for n := 0; d.More(); n++ {
+		if n == maxElements {
+			return all, twice, false
+		}
 		name, _ := d.Token()
 		m := member{name: name.(string)}
 		_ = d.Decode(&m.raw)
@@ -31,7 +38,22 @@ func members(raw json.RawMessage) (all []member, twice []string) {
 		}
 		seen[m.name] = true
 	}
-	return all, twice
+	return all, twice, true
+}
+
+// elements returns the elements of a valid JSON list, and whether they were all looked at.
+func elements(raw json.RawMessage) (all []json.RawMessage, whole bool) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	_, _ = d.Token() // the bracket; raw is valid
+	for d.More() {
+		if len(all) == maxElements {
+			return all, false
+		}
+		var item json.RawMessage
+		_ = d.Decode(&item)
+		all = append(all, item)
+	}
+	return all, true
 }
 
 // assemble writes members as an object, each value as it was.

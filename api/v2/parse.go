@@ -2,6 +2,7 @@ package v2
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/url"
@@ -100,15 +101,33 @@ func (p *parser) body(body []byte) ([]member, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, nil
 	}
+	if at := invalidUTF8(body); at >= 0 { // the decoder would put other characters there, and a file would not be what was sent
+		return nil, engine.Wrap(api.ErrMalformed, engine.Invalid, "The body is not UTF-8 at byte %d; JSON must be.", at+1)
+	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(body, &raw); err != nil {
 		return nil, malformed(body, err)
 	}
 	if k := kind(raw); k != "an object" && k != "an empty list" {
-		return nil, engine.Wrap(api.ErrNotJSON, engine.Invalid,
+		return nil, engine.Wrap(api.ErrMalformed, engine.Invalid,
 			"The body must be a JSON object; it is %s (line 1, byte 1).", k)
 	}
 	return p.object("", raw), nil
+}
+
+// invalidUTF8 returns the place of the first byte that is no UTF-8, or -1.
+func invalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	at := 0
+	for {
+		r, n := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && n == 1 {
+			return at
+		}
+		at += n
+	}
 }
 
 // malformed says where JSON went wrong.
@@ -121,7 +140,7 @@ func malformed(body []byte, err error) error {
 	before := body[:max(at-1, 0)]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return engine.Wrap(errors.Join(api.ErrNotJSON, err), engine.Invalid,
+	return engine.Wrap(errors.Join(api.ErrMalformed, err), engine.Invalid,
 		"The body is not valid JSON at line %d, column %d (byte %d): %s.", line, column, at, err)
 }
 
@@ -135,7 +154,11 @@ func (p *parser) object(field string, raw json.RawMessage) []member {
 		p.problem(field, "must be an object, not %s", k)
 		return nil
 	}
-	members, twice := members(raw)
+	members, twice, whole := members(raw)
+	if !whole {
+		p.problem(cmp.Or(field, "body"), "has more than %d members", maxElements)
+		return nil
+	}
 	for _, name := range twice {
 		p.problem(join(field, name), "is given twice")
 	}
@@ -157,8 +180,11 @@ func (p *parser) tasks(raw json.RawMessage) []engine.TaskSpec {
 
 // listed reads the form of a list, in which each task has its name inside.
 func (p *parser) listed(raw json.RawMessage) []engine.TaskSpec {
-	var items []json.RawMessage
-	_ = json.Unmarshal(raw, &items) // it is a list
+	items, whole := elements(raw)
+	if !whole {
+		p.problem("tasks", "has more than %d elements", maxElements)
+		return nil
+	}
 	specs, seen := make([]engine.TaskSpec, 0, len(items)), map[string]bool{}
 	for i, item := range items {
 		at := join("tasks", strconv.Itoa(i))
@@ -181,7 +207,7 @@ func (p *parser) listed(raw json.RawMessage) []engine.TaskSpec {
 }
 
 func (p *parser) nameIn(field string, raw json.RawMessage) string {
-	members, _ := members(raw)
+	members, _, _ := members(raw)
 	for _, m := range members {
 		if m.name == "name" {
 			return p.text(join(field, "name"), m.raw)
@@ -229,8 +255,11 @@ func (p *parser) input(field string, raw json.RawMessage) []string {
 		p.problem(field, "must be a name or a list of names, not %s", k)
 		return nil
 	}
-	var items []json.RawMessage
-	_ = json.Unmarshal(raw, &items) // it is a list
+	items, whole := elements(raw)
+	if !whole {
+		p.problem(field, "has more than %d elements", maxElements)
+		return nil
+	}
 	names := make([]string, len(items))
 	for i, item := range items {
 		if k := kind(item); k != "a string" {

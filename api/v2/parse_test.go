@@ -96,6 +96,14 @@ func TestParseJobProblems(t *testing.T) {
 				"tasks.c.input: must be a name or a list of names; its element 1 is null"}},
 		{"twice", `{"tag":"a","tasks":{"a":{"operation":"o","operation":"p"},"a":{}},"tag":"b"}`,
 			[]string{"tag: is given twice", "tasks.a: is given twice", "tasks.a.operation: is given twice"}},
+		{"too many members", `{"tasks":{` + strings.Repeat(`"a":1,`, 100_000) + `"b":1}}`,
+			[]string{"tasks: has more than 100000 members"}},
+		{"too many members of all", `{` + strings.Repeat(`"a":1,`, 100_000) + `"b":1}`,
+			[]string{"body: has more than 100000 members", required}},
+		{"too many tasks of a list", `{"tasks":[` + strings.Repeat(`1,`, 100_000) + `1]}`,
+			[]string{"tasks: has more than 100000 elements"}},
+		{"too many inputs", `{"tasks":{"a":{"input":[` + strings.Repeat(`"b",`, 100_000) + `"b"]}}}`,
+			[]string{"tasks.a.input: has more than 100000 elements"}},
 		{"a list", `{"tasks":[{"name":"a"},{"name":"a"},{"operation":"o"},{"name":3},7]}`,
 			[]string{"tasks.a: is the name of two tasks; give each its own",
 				"tasks.2.name: is required where tasks is a list",
@@ -108,7 +116,7 @@ func TestParseJobProblems(t *testing.T) {
 			if got := problems(err); !reflect.DeepEqual(got, tt.want) || engine.CodeOf(err) != engine.Invalid {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
-			if errors.Is(err, api.ErrNotJSON) {
+			if errors.Is(err, api.ErrMalformed) {
 				t.Error("it is JSON")
 			}
 		})
@@ -125,12 +133,13 @@ func TestParseJobSaysWhereItIsNotJSON(t *testing.T) {
 		{"a list", `[1]`, "The body must be a JSON object; it is a list (line 1, byte 1)."},
 		{"null", `null`, "The body must be a JSON object; it is null (line 1, byte 1)."},
 		{"a form", `tasks=1`, "The body is not valid JSON at line 1, column 2 (byte 2): invalid character 'a' in literal true (expecting 'r')."},
+		{"another encoding", "{\"tag\":\"\xe4\"}", "The body is not UTF-8 at byte 9; JSON must be."},
 		{"too deep", strings.Repeat("[", 20_000), "The body is not valid JSON at line 1, column 10001 (byte 10001): invalid character '[' exceeded max depth."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := v2.ParseJob([]byte(tt.body))
-			if got := engine.MessageOf(err); got != tt.want || !errors.Is(err, api.ErrNotJSON) {
+			if got := engine.MessageOf(err); got != tt.want || !errors.Is(err, api.ErrMalformed) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})

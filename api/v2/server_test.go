@@ -33,7 +33,7 @@ func start(t *testing.T) *client {
 	held := make(chan struct{})
 	c := open(t, held)
 	c.Start(t)
-	t.Cleanup(func() { close(held); finish(t, c.Server) })
+	t.Cleanup(func() { close(held) })
 	return c
 }
 
@@ -53,23 +53,6 @@ func open(t *testing.T, held <-chan struct{}) *client {
 	c := &client{Server: s, url: server.URL}
 	c.token = c.key(t, "tester", engine.Scopes()...)
 	return c
-}
-
-// finish ends what has not ended, but for uploads.
-func finish(t *testing.T, s *enginetest.Server) {
-	ctx := context.Background() // that of the test has ended
-	tasks, err := s.Tasks(ctx, engine.TaskQuery{User: s.User})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		if task.AwaitsUpload {
-			continue
-		}
-		if _, err := s.Cancel(ctx, s.User, task.ID); err != nil && engine.CodeOf(err) != engine.Conflict {
-			t.Error(err)
-		}
-	}
 }
 
 // key makes a key of the user with the scopes.

@@ -23,19 +23,19 @@ var (
 
 // createTask submits a stand-alone task, which lives in a job of its own that nobody sees.
 func (h *handlers) createTask(c *api.Call, operation string) error {
-	body, err := c.Body()
-	if err != nil {
+	var job engine.Job
+	err := c.WithBody(func(body []byte) error {
+		spec, err := parseTask(operation, body)
+		s := engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}
+		if err != nil {
+			return h.everyMistake(c, s, err)
+		}
+		if err := identify(c, body, &s); err != nil {
+			return err
+		}
+		job, err = h.engine.Submit(c.Request.Context(), c.Key.User, s)
 		return err
-	}
-	spec, err := parseTask(operation, body)
-	if err != nil {
-		return err
-	}
-	s := engine.Submission{Hidden: true, Tasks: []engine.TaskSpec{spec}}
-	if err := identify(c, body, &s); err != nil {
-		return err
-	}
-	job, err := h.engine.Submit(c.Request.Context(), c.Key.User, s)
+	})
 	if err != nil {
 		return err
 	}

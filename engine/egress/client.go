@@ -30,7 +30,8 @@ type ClientOptions struct {
 // It uses no proxy from the environment, asks for no compression and undoes none, so bytes arrive as they were
 // sent. It follows at most ten redirects, never from https to http; once a chain has left the first scheme, host
 // and port, every header that the caller set is gone, and stays gone. No cookies are kept. It bounds dialling,
-// handshake and the wait for the header; for bodies there is IdleReader.
+// handshake and the wait for the header; for bodies there is IdleReader. An answer that comes before the request's body was
+// read is the answer, also where the connection breaks behind it.
 //
 // Errors match those of this package with errors.Is. As with any http.Client they are a *url.Error, whose text
 // holds the URL: show a person what it wraps.
@@ -43,7 +44,11 @@ func (p *Policy) transport(options ClientOptions) *transport {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		return p.DialContext(ctx, network, address)
+		conn, err := p.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &listening{Conn: conn, ended: make(chan struct{})}, nil
 	}
 	return &transport{policy: p, base: &http.Transport{
 		Proxy:                  nil,

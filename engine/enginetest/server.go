@@ -20,6 +20,13 @@ import (
 	"github.com/gantry-engine/gantry/engine/sqlstore"
 )
 
+// T is the part of testing.TB that a Server and a Gate need. The tests of rapid have it too.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // Server is an engine on real parts in a folder. Start runs it; a test may stop it and open another on the same folder.
 type Server struct {
 	*engine.Engine
@@ -37,7 +44,9 @@ type Config struct {
 	Operations []engine.Operation
 	Slots      int // of each lane; 4 by default
 	Limits     engine.Limits
-	Log        io.Writer // by default the test's own log is not used and lines are dropped
+	Drain      time.Duration    // 10 s by default
+	Log        io.Writer        // by default the test's own log is not used and lines are dropped
+	Now        func() time.Time // by default the Server's Clock
 }
 
 // Start returns a running engine with the operations. It is drained and closed at the end of the test.
@@ -54,6 +63,16 @@ func New(t testing.TB, c Config) *Server {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
+	s, err := Assemble(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(t) })
+	return s
+}
+
+// defaults are c with its zero fields set.
+func (c Config) defaults() Config {
 	if c.Slots == 0 {
 		c.Slots = 4
 	}
@@ -64,19 +83,22 @@ func New(t testing.TB, c Config) *Server {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
-	s, err := open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
 	}
-	t.Cleanup(func() { s.Close(t) })
-	return s
+	return c
 }
 
-func open(ctx context.Context, c Config) (*Server, error) {
+// Assemble returns an engine that is not running yet, for a process that is no test itself. Config.Dir is set.
+func Assemble(ctx context.Context, c Config) (*Server, error) {
+	c = c.defaults()
 	log := slog.New(slog.NewTextHandler(c.Log, nil))
 	clock := NewClock()
+	if c.Now == nil {
+		c.Now = clock.Now
+	}
 	store, err := sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), sqlstore.Options{
-		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: clock.Now})
+		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +123,7 @@ func open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
 		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
-		WorkDir: work, Drain: 10 * time.Second, Log: log, Now: clock.Now,
+		WorkDir: work, Drain: c.Drain, Log: log, Now: c.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
 		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
@@ -123,7 +145,7 @@ func keyFile(path string) (*secret.Keys, error) {
 }
 
 // Start runs the engine until Stop.
-func (s *Server) Start(t testing.TB) {
+func (s *Server) Start(t T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.done = stop, make(chan error, 1)
@@ -131,7 +153,7 @@ func (s *Server) Start(t testing.TB) {
 }
 
 // Stop drains the engine and returns when it has stopped.
-func (s *Server) Stop(t testing.TB) {
+func (s *Server) Stop(t T) {
 	t.Helper()
 	if s.stop == nil {
 		return
@@ -144,11 +166,25 @@ func (s *Server) Stop(t testing.TB) {
 }
 
 // Close stops the engine and closes its store, so that another can open the folder.
-func (s *Server) Close(t testing.TB) {
+func (s *Server) Close(t T) {
 	t.Helper()
 	s.Stop(t)
 	if err := s.Store.Close(); err != nil {
 		t.Errorf("close the store: %v", err)
+	}
+}
+
+// Kill makes the engine stop as if its process had died: nothing it was doing is written any more. A Config with a short
+// Drain spares the wait for its handlers.
+func (s *Server) Kill(t T) {
+	t.Helper()
+	if err := s.Store.Close(); err != nil {
+		t.Errorf("close the store: %v", err)
+	}
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+		<-s.done // whatever it says: it may have died on its first step
 	}
 }
 

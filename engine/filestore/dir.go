@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,12 +24,15 @@ import (
 type Dir struct {
 	root string
 	tmp  string
+
+	mu    sync.Mutex
+	ready map[string]bool // folders that are known to survive a power loss
 }
 
 // OpenDir returns the store in the folder, which is made if it is missing. What unfinished writes of a dead process left
 // is removed: one process at a time may have it open.
 func OpenDir(root string) (*Dir, error) {
-	d := &Dir{root: root, tmp: filepath.Join(root, "tmp")}
+	d := &Dir{root: root, tmp: filepath.Join(root, "tmp"), ready: map[string]bool{}}
 	if err := os.RemoveAll(d.tmp); err != nil {
 		return nil, fmt.Errorf("clean the file store: %w", err)
 	}
@@ -65,7 +70,8 @@ func (d *Dir) Create(ctx context.Context, name string, r io.Reader) (engine.File
 
 // Adopt implements engine.Files.
 func (d *Dir) Adopt(ctx context.Context, name, path string) (engine.File, error) {
-	src, err := os.Open(path)
+	// What a tool has made may be a link to a file of the machine. O_NONBLOCK: or a pipe that nobody writes.
+	src, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return engine.File{}, storing(err)
 	}
@@ -86,29 +92,29 @@ func (d *Dir) Adopt(ctx context.Context, name, path string) (engine.File, error)
 	}
 	f, err := d.publish(path, m.file())
 	if errors.Is(err, unix.EXDEV) { // on another file system: copy
-		return d.recreate(ctx, name, path)
+		return d.recreate(ctx, name, path, src)
 	}
 	return f, err
 }
 
-func (d *Dir) recreate(ctx context.Context, name, path string) (engine.File, error) {
-	src, err := os.Open(path)
-	if err != nil {
+func (d *Dir) recreate(ctx context.Context, name, path string, src io.ReadSeeker) (engine.File, error) {
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
 		return engine.File{}, storing(err)
 	}
-	defer os.Remove(path)
-	defer src.Close()
-	return d.Create(ctx, name, src)
+	f, err := d.Create(ctx, name, src)
+	if err != nil {
+		return f, err
+	}
+	if err := os.Remove(path); err != nil {
+		return engine.File{}, storing(errors.Join(err, d.Remove(ctx, f.Blob)))
+	}
+	return f, nil
 }
 
 // publish moves a whole, synced file to its place and makes the move last.
 func (d *Dir) publish(from string, f engine.File) (engine.File, error) {
 	to := d.path(f.Blob)
-	if err := os.Mkdir(filepath.Dir(to), 0o700); err == nil {
-		if err := syncDir(d.root); err != nil {
-			return engine.File{}, storing(err)
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := d.folder(filepath.Dir(to)); err != nil {
 		return engine.File{}, storing(err)
 	}
 	if err := os.Rename(from, to); err != nil {
@@ -118,6 +124,24 @@ func (d *Dir) publish(from string, f engine.File) (engine.File, error) {
 		return engine.File{}, storing(err)
 	}
 	return f, nil
+}
+
+// folder makes the folder and makes it last. That it exists says nothing: another goroutine, or a process that died, may
+// have made it a moment ago.
+func (d *Dir) folder(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ready[path] {
+		return nil
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := syncDir(d.root); err != nil {
+		return err
+	}
+	d.ready[path] = true
+	return nil
 }
 
 func syncDir(path string) error {
@@ -183,15 +207,17 @@ func (d *Dir) Walk(ctx context.Context, yield func(engine.BlobID, time.Time) err
 		if e.IsDir() || !ok {
 			return nil
 		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return yield(id, info.ModTime())
+		return yield(id, madeAt(id))
 	})
+}
+
+// madeAt is the time that the id carries (RFC 9562, section 5.7). The file's own would be that of a tool or a backup.
+func madeAt(b engine.BlobID) time.Time {
+	ms, err := strconv.ParseInt(string(b[:8]+b[9:13]), 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // Free implements engine.Files.

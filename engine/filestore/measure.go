@@ -89,7 +89,7 @@ func copyTo(ctx context.Context, dst io.Writer, m *measure, r io.Reader) error {
 			}
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // a wrapped EOF is no end: it says that something was cut off
+		case err == io.EOF: // a wrapped EOF is no end: it says that something was cut off
 			return nil
 		case err != nil:
 			return err

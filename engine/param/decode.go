@@ -112,7 +112,7 @@ func assign(v reflect.Value, raw any) string {
 		return assignInt(v, raw)
 	case reflect.Float64:
 		s, _ := scalar(raw)
-		n, err := strconv.ParseFloat(s, 64)
+		n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 			return "must be a number"
 		}
@@ -140,7 +140,8 @@ func assignBool(v reflect.Value, raw any) string {
 
 func assignInt(v reflect.Value, raw any) string {
 	s, _ := scalar(raw)
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	s = strings.TrimSpace(s)
+	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
 		f, ferr := strconv.ParseFloat(s, 64)
 		if ferr != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {

@@ -74,7 +74,7 @@ func RedactURL(text string) string {
 		return text
 	}
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || u.Opaque != "" { // in jdbc:mysql://user:password@host the parts are not told apart
 		return Redacted
 	}
 	if u.User == nil && u.RawQuery == "" && u.Fragment == "" {

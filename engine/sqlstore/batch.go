@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"sync"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 )
@@ -102,10 +103,12 @@ type note struct {
 	message string
 }
 
-// progress gathers what is to ride along with the next batch.
+// progress gathers what is to ride along with a later batch. It rides once a second at most: each note becomes an event,
+// and an eager handler under a busy store would make thousands.
 type progress struct {
 	mu    sync.Mutex
 	notes map[engine.Ref]note
+	taken time.Time
 }
 
 func (p *progress) put(ref engine.Ref, n note) {
@@ -117,16 +120,21 @@ func (p *progress) put(ref engine.Ref, n note) {
 	p.notes[ref] = n
 }
 
-func (p *progress) waiting() bool {
+func (p *progress) due() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.notes) > 0
+	return p.ready()
 }
+
+func (p *progress) ready() bool { return len(p.notes) > 0 && time.Since(p.taken) >= progressEvery }
 
 func (p *progress) take() map[engine.Ref]note {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.ready() {
+		return nil
+	}
 	notes := p.notes
-	p.notes = nil
+	p.notes, p.taken = nil, time.Now()
 	return notes
 }

@@ -30,7 +30,7 @@ func (t *tx) delete(ctx context.Context, b *batch) error {
 	}
 	const query = `SELECT id, job_id, ended_at IS NULL FROM tasks WHERE id IN (SELECT id FROM {id id} AS r)
 		UNION SELECT id, job_id, ended_at IS NULL FROM tasks WHERE job_id IN (SELECT id FROM {id id} AS r)`
-	return t.remove(ctx, query, engine.ErrCanceled, tasks.JSON(), jobs.JSON())
+	return t.remove(ctx, query, engine.ErrCanceled, tasks, jobs)
 }
 
 // doomed are tasks that are to be removed.
@@ -40,7 +40,8 @@ type doomed struct {
 }
 
 // remove deletes the tasks that the query selects (id, job, whether it is live) with all they have, and jobs with their
-// last task.
+// last task. With a reason it is somebody's wish: what is at work on them is told to stop. Without one their time has
+// come, and what is being sent may be sent to its end.
 func (t *tx) remove(ctx context.Context, query string, reason *engine.Error, args ...any) error {
 	var d doomed
 	err := t.each(ctx, query, func(r rows) error {
@@ -50,8 +51,10 @@ func (t *tx) remove(ctx context.Context, query string, reason *engine.Error, arg
 			return err
 		}
 		d.ids = append(d.ids, []any{id, job})
-		t.hints = append(t.hints, engine.Hint{Job: job, Task: id})
-		if live {
+		if reason != nil {
+			t.hints = append(t.hints, engine.Hint{Job: job, Task: id})
+		}
+		if live && reason != nil {
 			d.live = append(d.live, failure{task: id, code: reason.Code, message: reason.Message})
 		}
 		return nil
@@ -81,7 +84,7 @@ func (t *tx) failReaders(ctx context.Context, gone records) error {
 		err := r.Scan(&id)
 		failures = append(failures, inputFailed(id, false))
 		return err
-	}, gone.JSON())
+	}, gone)
 	if err != nil {
 		return err
 	}
@@ -90,6 +93,7 @@ func (t *tx) failReaders(ctx context.Context, gone records) error {
 
 // erase deletes rows. Blobs to which nothing refers any more are marked: their bytes go first, their rows then.
 func (t *tx) erase(ctx context.Context, tasks records) error {
+	t.After(t.store.links.forget, func() {})
 	var blobs records
 	err := t.each(ctx, `DELETE FROM files WHERE task_id IN (SELECT id FROM {id id, job id} AS r) RETURNING blob_id`,
 		func(r rows) error {
@@ -99,7 +103,7 @@ func (t *tx) erase(ctx context.Context, tasks records) error {
 				blobs = append(blobs, []any{*blob})
 			}
 			return err
-		}, tasks.JSON())
+		}, tasks)
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (t *tx) erase(ctx context.Context, tasks records) error {
 		if len(step.rows) == 0 {
 			continue
 		}
-		if err := t.session.exec(ctx, step.query, step.rows.JSON()); err != nil {
+		if err := t.session.exec(ctx, step.query, step.rows); err != nil {
 			return err
 		}
 	}

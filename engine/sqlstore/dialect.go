@@ -11,9 +11,11 @@ import (
 
 // dialect is what differs between the databases.
 type dialect interface {
-	// records is a subquery that turns the JSON array of arrays bound to its ? into rows. Each column is a name and one of
-	// the types id, int, text.
-	records(columns []string) string
+	// records is a subquery with as many rows as are bound to it value by value, as room says for a number of them. With no
+	// room the JSON array of arrays bound to its one ? becomes the rows. Each column is a name and one of the types id, int,
+	// text; the first is never NULL, and rows in which it is are left out.
+	records(columns []string, room int) string
+	room(rows, columns int) int
 
 	// begin is the statement that opens a transaction for writing.
 	begin() string
@@ -21,11 +23,8 @@ type dialect interface {
 	// migrate brings the tables up to date, and refuses those of a newer version.
 	migrate(ctx context.Context, db *sql.DB) error
 
-	// backup writes a copy of the database to a new file, while it is in use.
+	// backup copies the database to a new file.
 	backup(ctx context.Context, path string) error
-
-	// changed returns a number that differs when another process may have written.
-	changed(ctx context.Context, db *sql.DB) (int64, error)
 }
 
 // records collects the rows of one statement.
@@ -45,14 +44,16 @@ func (r records) JSON() string {
 // placeholder is a set of records in a statement: {name type, …}.
 var placeholder = regexp.MustCompile(`\{([^}]*)\}`)
 
-// expand replaces each {name type, …} by the dialect's subquery.
-func expand(d dialect, query string) string {
+// expand replaces each {name type, …} by the dialect's subquery. Rooms are those of the sets of records, in their order.
+func expand(d dialect, query string, rooms rooms) string {
+	n := 0
 	return placeholder.ReplaceAllStringFunc(query, func(m string) string {
 		columns := strings.Split(strings.Trim(m, "{}"), ",")
 		for i := range columns {
 			columns[i] = strings.TrimSpace(columns[i])
 		}
-		return d.records(columns)
+		n++
+		return d.records(columns, rooms[n-1])
 	})
 }
 
@@ -86,4 +87,7 @@ func text(s string) any {
 	return plain(s)
 }
 
-func plain[S ~string](s S) string { return strings.ReplaceAll(string(s), "\x00", "") }
+// plain is text as it is stored and asked for: valid UTF-8 without NUL, which PostgreSQL refuses.
+func plain[S ~string](s S) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(s), "\ufffd"), "\x00", "")
+}

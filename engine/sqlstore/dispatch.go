@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -16,7 +17,7 @@ type item struct {
 const (
 	batchItems    = 512         // at most in one transaction
 	batchWeight   = 2000        // tasks at most in one transaction, unless a single item has more
-	progressEvery = time.Second // at most that long progress waits for a batch to ride with
+	progressEvery = time.Second // progress is written at most that often, and seldom later than twice that
 )
 
 // do hands a change to the dispatcher and waits for its commit. The caller's context ends only the waiting.
@@ -58,7 +59,7 @@ func (s *Store) dispatch() {
 		case it := <-s.items:
 			s.commit(w, s.collect(it))
 		case <-tick.C:
-			if s.progress.waiting() {
+			if s.progress.due() {
 				s.commit(w, newBatch())
 			}
 		case <-s.stopped:
@@ -80,16 +81,21 @@ func (s *Store) drain(w session) {
 	}
 }
 
-// collect makes a batch of it and what else is waiting.
+// collect makes a batch of it and what else is waiting. Whoever can run gets a chance to bring more first: the tasks that
+// the last commit started may end at once, and their ends are to share a commit rather than wait for each other's.
 func (s *Store) collect(it item) *batch {
 	b := newBatch()
 	b.take(it)
-	for len(b.replies) < batchItems && b.weight < batchWeight {
-		select {
-		case it := <-s.items:
-			b.take(it)
-		default:
-			return b
+	for last := 0; last < len(b.replies); {
+		last = len(b.replies)
+		runtime.Gosched()
+		for more := true; more && len(b.replies) < batchItems && b.weight < batchWeight; {
+			select {
+			case it := <-s.items:
+				b.take(it)
+			default:
+				more = false
+			}
 		}
 	}
 	return b

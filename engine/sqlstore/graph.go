@@ -61,10 +61,10 @@ func (t *tx) arrive(ctx context.Context, b *batch) error {
 		if a.err != nil {
 			continue
 		}
-		if err := t.session.exec(ctx, blobsSQL, records{{a.file.Blob, 0}}.JSON()); err != nil {
+		if err := t.session.exec(ctx, blobsSQL, records{{a.file.Blob, 0}}); err != nil {
 			return err
 		}
-		if err := t.session.exec(ctx, filesSQL, records{fileRecord(a.task, a.file, 1, 0)}.JSON()); err != nil {
+		if err := t.session.exec(ctx, filesSQL, records{fileRecord(a.task, a.file, 1, 0)}); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (t *tx) fail(ctx context.Context, failures []failure) error {
 		t.end(job, ended{id: id, ignored: ignored == 1})
 		t.hints = append(t.hints, engine.Hint{Job: job, Task: id})
 		return nil
-	}, t.at, t.expires(), r.JSON())
+	}, t.at, t.expires(), r)
 }
 
 // cancel ends tasks by somebody's wish.
@@ -173,7 +173,7 @@ func (t *tx) spread(ctx context.Context, _ *batch) error {
 				told[ready.Ref.Task] = true
 			}
 			return err
-		}, r.JSON())
+		}, r)
 		if err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (t *tx) failDependants(ctx context.Context, round records, empty map[engine
 		failures = append(failures, inputFailed(id, false))
 		delete(empty, id)
 		return err
-	}, round.JSON())
+	}, round)
 	if err != nil {
 		return err
 	}

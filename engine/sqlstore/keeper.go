@@ -70,9 +70,9 @@ func (s *Store) Wake(ctx context.Context, now time.Time) (time.Time, error) {
 // due is the time of the next postponed task or expiring form; zero if there is none.
 func (s *Store) due(ctx context.Context) (time.Time, error) {
 	var postponed, form sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, `SELECT
+	err := s.read(ctx, `SELECT
 		(SELECT min(not_before) FROM tasks WHERE state = 'postponed'),
-		(SELECT min(upload_until) FROM tasks WHERE awaits = 1)`).Scan(&postponed, &form)
+		(SELECT min(upload_until) FROM tasks WHERE awaits = 1)`, func(r rows) error { return r.Scan(&postponed, &form) })
 	if !postponed.Valid || form.Valid && form.Int64 < postponed.Int64 {
 		postponed = form
 	}
@@ -114,7 +114,8 @@ const expiredSQL = `SELECT tasks.id, tasks.job_id, false FROM tasks
 // Expire implements engine.Keeper.
 func (s *Store) Expire(ctx context.Context, now time.Time) (int, error) {
 	var n int
-	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (`+expiredSQL+`) AS e`, micros(now), expireAtOnce).Scan(&n)
+	err := s.read(ctx, `SELECT count(*) FROM (`+expiredSQL+`) AS e`, func(r rows) error { return r.Scan(&n) },
+		micros(now), expireAtOnce)
 	if err != nil || n == 0 {
 		return 0, err
 	}
@@ -122,7 +123,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (int, error) {
 		if err := t.session.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= ?`, micros(now)); err != nil {
 			return err
 		}
-		return t.remove(ctx, expiredSQL, engine.ErrCanceled, micros(now), expireAtOnce)
+		return t.remove(ctx, expiredSQL, nil, micros(now), expireAtOnce)
 	})
 	return n, err
 }
@@ -141,7 +142,7 @@ func (s *Store) Blobs(ctx context.Context) ([]engine.BlobID, error) {
 func (s *Store) Forget(ctx context.Context, blobs []engine.BlobID) error {
 	return s.other(ctx, len(blobs), func(t *tx) error {
 		return t.session.exec(ctx, `DELETE FROM blobs WHERE dying = 1 AND id IN (SELECT id FROM {id id} AS r)`,
-			idRecords(blobs).JSON())
+			idRecords(blobs))
 	})
 }
 

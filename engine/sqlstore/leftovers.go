@@ -31,7 +31,7 @@ func (s *Store) Note(ctx context.Context, ref engine.Ref, sealed []engine.Note) 
 		return t.each(context.WithoutCancel(ctx), noteSQL, func(r rows) error {
 			e.err = nil
 			return r.Scan(new(int))
-		}, t.at, t.at+discardGrace.Microseconds(), r.JSON())
+		}, t.at, t.at+discardGrace.Microseconds(), r)
 	}
 	return s.do(ctx, func(b *batch) {
 		b.others = append(b.others, e)
@@ -41,10 +41,12 @@ func (s *Store) Note(ctx context.Context, ref engine.Ref, sealed []engine.Note) 
 
 // Current implements engine.Leftovers.
 func (s *Store) Current(ctx context.Context, ref engine.Ref) error {
-	var n int
-	err := s.reader.QueryRowContext(ctx, s.text(`SELECT count(*) FROM tasks WHERE id = ? AND attempt = ? AND state = 'processing'`),
-		ref.Task, ref.Attempt).Scan(&n)
-	if err == nil && n == 0 {
+	current := false
+	err := s.read(ctx, `SELECT 1 FROM tasks WHERE id = ? AND attempt = ? AND state = 'processing'`, func(rows) error {
+		current = true
+		return nil
+	}, ref.Task, ref.Attempt)
+	if err == nil && !current {
 		return engine.ErrStale
 	}
 	return err
@@ -120,5 +122,5 @@ func (t *tx) settleNotes(ctx context.Context, kept []*settlement) error {
 	}
 	const query = `DELETE FROM leftovers WHERE task_id IN (SELECT id FROM {id id} AS r)
 		OR done = 1 AND task_id IN (SELECT id FROM {id id} AS r)`
-	return t.session.exec(ctx, query, finished.JSON(), failed.JSON())
+	return t.session.exec(ctx, query, finished, failed)
 }

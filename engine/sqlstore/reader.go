@@ -11,12 +11,78 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
-// read runs a query on the readers' connections and calls scan for every row.
+// view is the tables at one moment, however many queries look at them.
+type view struct {
+	store  *Store
+	tx     *sql.Tx
+	missed *[]string // queries that are not prepared yet: to do that takes a second connection, and others may hold all
+}
+
+// look calls see with a view, which ends with it.
+func (s *Store) look(ctx context.Context, see func(view) error) error {
+	tx, err := s.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return s.reading(err)
+	}
+	var missed []string
+	err = see(view{store: s, tx: tx, missed: &missed})
+	_ = tx.Rollback() // nothing was written
+	for _, query := range missed {
+		if err == nil {
+			_, err = s.prepare(ctx, query)
+		}
+	}
+	return s.reading(err)
+}
+
+// reading says of a failed query on a closing store that the store is closing.
+func (s *Store) reading(err error) error {
+	if err != nil && s.closing() && engine.CodeOf(err) == engine.Internal {
+		return errStopped()
+	}
+	return err
+}
+
+func (s *Store) closing() bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// read runs a query and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	found, err := s.reader.QueryContext(ctx, s.text(query), args...)
+	st, err := s.prepare(ctx, query)
+	if err != nil {
+		return s.reading(err)
+	}
+	found, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return s.reading(err)
+	}
+	return s.reading(scanAll(found, scan))
+}
+
+// read runs a query on the view and calls scan for every row.
+func (v view) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
+	found, err := v.query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
+	return scanAll(found, scan)
+}
+
+func (v view) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st, ok := v.store.queries.Load(query); ok {
+		return v.tx.StmtContext(ctx, st.(*sql.Stmt)).QueryContext(ctx, args...)
+	}
+	*v.missed = append(*v.missed, query)
+	return v.tx.QueryContext(ctx, expand(v.store.dialect, query, rooms{}), args...)
+}
+
+func scanAll(found *sql.Rows, scan func(rows) error) error {
 	defer found.Close()
 	for found.Next() {
 		if err := scan(found); err != nil {
@@ -41,18 +107,29 @@ func scanJob(r rows) (engine.Job, error) {
 // Job implements engine.Reader.
 func (s *Store) Job(ctx context.Context, id engine.ID) (engine.Job, error) {
 	var jobs []engine.Job
-	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs WHERE id = ?`, func(r rows) error {
-		j, err := scanJob(r)
-		jobs = append(jobs, j)
-		return err
-	}, id)
+	err := s.look(ctx, func(v view) (err error) {
+		if jobs, err = v.jobs(ctx, ` WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return v.fillJobs(ctx, jobs)
+	})
 	if err == nil && len(jobs) == 0 {
 		err = engine.Errorf(engine.NotFound, "There is no such job. Jobs are removed some time after they end.")
 	}
 	if err != nil {
 		return engine.Job{}, err
 	}
-	return jobs[0], s.fillJobs(ctx, jobs)
+	return jobs[0], nil
+}
+
+// jobs reads jobs without their tasks, in the order of the clause.
+func (v view) jobs(ctx context.Context, clause string, args ...any) (jobs []engine.Job, err error) {
+	err = v.read(ctx, `SELECT `+jobColumns+` FROM jobs`+clause, func(r rows) error {
+		j, err := scanJob(r)
+		jobs = append(jobs, j)
+		return err
+	}, args...)
+	return jobs, err
 }
 
 // Jobs implements engine.Reader.
@@ -63,28 +140,30 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) ([]engine.Job, erro
 		w.add(`state = ?`, q.Status)
 	}
 	if q.Tag != "" {
-		w.add(`tag = ?`, q.Tag)
+		w.add(`tag = ?`, plain(q.Tag))
 	}
+	clause := w.String() + ` ORDER BY id DESC` + w.page(q.Page)
 	var jobs []engine.Job
-	err := s.read(ctx, `SELECT `+jobColumns+` FROM jobs`+w.String()+` ORDER BY id DESC`+w.page(q.Page), func(r rows) error {
-		j, err := scanJob(r)
-		jobs = append(jobs, j)
-		return err
-	}, w.args...)
-	if err != nil || !q.WithTasks {
-		return jobs, err
-	}
-	return jobs, s.fillJobs(ctx, jobs)
+	err := s.look(ctx, func(v view) (err error) {
+		if jobs, err = v.jobs(ctx, clause, w.args...); err != nil || !q.WithTasks {
+			return err
+		}
+		return v.fillJobs(ctx, jobs)
+	})
+	return jobs, err
 }
 
 // fillJobs reads the tasks of the jobs.
-func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
+func (v view) fillJobs(ctx context.Context, jobs []engine.Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
 	ids := make([]engine.ID, len(jobs))
 	at := map[engine.ID]int{}
 	for i, j := range jobs {
 		ids[i], at[j.ID] = j.ID, i
 	}
-	tasks, err := s.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
+	tasks, err := v.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
 	for _, t := range tasks {
 		j := &jobs[at[t.Job]]
 		j.Tasks = append(j.Tasks, t)
@@ -94,7 +173,7 @@ func (s *Store) fillJobs(ctx context.Context, jobs []engine.Job) error {
 
 // Task implements engine.Reader.
 func (s *Store) Task(ctx context.Context, id engine.ID) (engine.Task, error) {
-	tasks, err := s.tasks(ctx, `WHERE t.id = ?`, id)
+	tasks, err := s.listTasks(ctx, `WHERE t.id = ?`, id)
 	if err != nil {
 		return engine.Task{}, err
 	}
@@ -123,7 +202,7 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 		w.add(`t.ended_at IS NULL AND t.started_at IS NULL`)
 	}
 	if q.Operation != "" {
-		w.add(`t.operation = ?`, q.Operation)
+		w.add(`t.operation = ?`, plain(q.Operation))
 	}
 	if q.RetryOf != nil {
 		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf).JSON())
@@ -131,7 +210,18 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 	if q.IDs != nil {
 		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
 	}
-	return s.tasks(ctx, w.String()+` ORDER BY t.id DESC`+w.page(q.Page), w.args...)
+	// What a page leaves out is passed over in the index, without reading its rows.
+	clause := ` WHERE t.id IN (SELECT t.id FROM tasks AS t` + w.String() + ` ORDER BY t.id DESC` + w.page(q.Page) + `)
+		ORDER BY t.id DESC`
+	return s.listTasks(ctx, clause, w.args...)
+}
+
+func (s *Store) listTasks(ctx context.Context, clause string, args ...any) (tasks []engine.Task, err error) {
+	err = s.look(ctx, func(v view) (err error) {
+		tasks, err = v.tasks(ctx, clause, args...)
+		return err
+	})
+	return tasks, err
 }
 
 // where gathers conditions and their arguments.
@@ -160,11 +250,11 @@ const taskColumns = `t.id, t.job_id, j.hidden, t.user_id, t.name, t.spelling, t.
 	t.expires_at, t.retry_of`
 
 // tasks reads tasks with their files and inputs, in the order of the clause.
-func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine.Task, error) {
+func (v view) tasks(ctx context.Context, clause string, args ...any) ([]engine.Task, error) {
 	var tasks []engine.Task
 	at := map[engine.ID]int{}
 	query := `SELECT ` + taskColumns + ` FROM tasks AS t JOIN jobs AS j ON j.id = t.job_id ` + clause
-	err := s.read(ctx, query, func(r rows) error {
+	err := v.read(ctx, query, func(r rows) error {
 		t, err := scanTask(r)
 		at[t.ID] = len(tasks)
 		tasks = append(tasks, t)
@@ -178,7 +268,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 		ids = append(ids, []any{t.ID})
 	}
 	const inputs = `SELECT child, parent FROM deps WHERE child IN (SELECT id FROM {id id} AS r) ORDER BY child, pos`
-	err = s.read(ctx, inputs, func(r rows) error {
+	err = v.read(ctx, inputs, func(r rows) error {
 		var child, parent engine.ID
 		err := r.Scan(&child, &parent)
 		t := &tasks[at[child]]
@@ -190,7 +280,7 @@ func (s *Store) tasks(ctx context.Context, clause string, args ...any) ([]engine
 	}
 	const files = `SELECT ` + fileColumns + `, f.task_id FROM files AS f
 		WHERE f.task_id IN (SELECT id FROM {id id} AS r) AND f.arrived = 0 ORDER BY f.task_id, f.pos`
-	return tasks, s.read(ctx, files, func(r rows) error {
+	return tasks, v.read(ctx, files, func(r rows) error {
 		var task engine.ID
 		f, err := scanFile(r, &task)
 		if t := &tasks[at[task]]; t.Result == nil {
@@ -245,12 +335,20 @@ func statusOf(state string, started time.Time) engine.Status {
 }
 
 // Inputs implements engine.Reader.
-func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, error) {
+func (s *Store) Inputs(ctx context.Context, task engine.ID) (inputs []engine.Input, err error) {
+	err = s.look(ctx, func(v view) (err error) {
+		inputs, err = v.inputs(ctx, task)
+		return err
+	})
+	return inputs, err
+}
+
+func (v view) inputs(ctx context.Context, task engine.ID) ([]engine.Input, error) {
 	var inputs []engine.Input
 	at := map[engine.ID]int{}
 	const query = `SELECT d.parent, d.need, t.name FROM deps AS d LEFT JOIN tasks AS t ON t.id = d.parent
 		WHERE d.child = ? ORDER BY d.pos`
-	err := s.read(ctx, query, func(r rows) error {
+	err := v.read(ctx, query, func(r rows) error {
 		var in engine.Input
 		var need int
 		var name sql.NullString
@@ -268,7 +366,7 @@ func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, err
 			OR f.arrived = 0 AND f.task_id IN (SELECT parent FROM deps WHERE child = ?))
 		ORDER BY f.task_id, f.pos`
 	arrived := engine.Input{}
-	err = s.read(ctx, files, func(r rows) error {
+	err = v.read(ctx, files, func(r rows) error {
 		var from engine.ID
 		f, err := scanFile(r, &from)
 		if i, ok := at[from]; ok {
@@ -286,8 +384,16 @@ func (s *Store) Inputs(ctx context.Context, task engine.ID) ([]engine.Input, err
 
 // Payload implements engine.Reader.
 func (s *Store) Payload(ctx context.Context, task engine.ID) (sealed []byte, arrived *engine.File, err error) {
+	err = s.look(ctx, func(v view) error {
+		sealed, arrived, err = v.payload(ctx, task)
+		return err
+	})
+	return sealed, arrived, err
+}
+
+func (v view) payload(ctx context.Context, task engine.ID) (sealed []byte, arrived *engine.File, err error) {
 	found := false
-	err = s.read(ctx, `SELECT payload FROM tasks WHERE id = ?`, func(r rows) error {
+	err = v.read(ctx, `SELECT payload FROM tasks WHERE id = ?`, func(r rows) error {
 		var text string
 		if err := r.Scan(&text); err != nil {
 			return err
@@ -302,7 +408,7 @@ func (s *Store) Payload(ctx context.Context, task engine.ID) (sealed []byte, arr
 	if err != nil {
 		return nil, nil, err
 	}
-	err = s.read(ctx, `SELECT `+fileColumns+` FROM files AS f WHERE f.task_id = ? AND f.arrived = 1`, func(r rows) error {
+	err = v.read(ctx, `SELECT `+fileColumns+` FROM files AS f WHERE f.task_id = ? AND f.arrived = 1`, func(r rows) error {
 		f, err := scanFile(r)
 		arrived = &f
 		return err
@@ -325,18 +431,27 @@ func (s *Store) Events(ctx context.Context, job engine.ID, n int64) (events []en
 
 // Downloadable implements engine.Reader.
 func (s *Store) Downloadable(ctx context.Context, task engine.ID, name string) (engine.File, time.Time, error) {
-	var file engine.File
-	var until sql.NullInt64
+	key := linkKey{task, plain(name)}
+	f, epoch, known := s.links.find(key)
+	if known {
+		return f.file, f.until, nil
+	}
 	found := false
 	const query = `SELECT ` + fileColumns + `, t.expires_at FROM files AS f JOIN tasks AS t ON t.id = f.task_id
 		WHERE f.task_id = ? AND f.arrived = 0 AND f.link = 1 AND f.name = ? AND f.blob_id IS NOT NULL AND t.expires_at IS NOT NULL`
 	err := s.read(ctx, query, func(r rows) (err error) {
-		file, err = scanFile(r, &until)
-		found = true
+		var until sql.NullInt64
+		f.file, err = scanFile(r, &until)
+		f.until, found = fromMicros(until), true
 		return err
-	}, task, name)
-	if err == nil && !found {
-		err = engine.Errorf(engine.NotFound, "There is no such file. Files are removed some time after their task ends.")
+	}, key.task, key.name)
+	switch {
+	case err != nil:
+		return engine.File{}, time.Time{}, err
+	case !found:
+		return engine.File{}, time.Time{}, engine.Errorf(engine.NotFound,
+			"There is no such file. Files are removed some time after their task ends.")
 	}
-	return file, fromMicros(until), err
+	s.links.keep(key, f, epoch)
+	return f.file, f.until, nil
 }

@@ -30,7 +30,7 @@ const settleSQL = `UPDATE tasks SET state = r.state, code = r.code, message = r.
 	ignored = CASE WHEN r.state = 'error' THEN tasks.ignore_error ELSE 0 END, ended_at = ?, expires_at = ?
 FROM {id id, attempt int, state text, code text, message text, engine text, version text, metadata text, output text} AS r
 WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
-RETURNING tasks.id, tasks.job_id, tasks.state, tasks.ignored`
+RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.state, tasks.ignored`
 
 // settle ends attempts. The WHERE clause is the fence: a late or doubled end changes nothing.
 func (t *tx) settle(ctx context.Context, b *batch) error {
@@ -41,34 +41,31 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 		return err
 	}
 	var r records
-	open := map[engine.ID]*settlement{}
+	open := map[engine.Ref]*settlement{}
 	for _, s := range b.settles {
-		if _, twice := open[s.Ref.Task]; twice {
-			s.err = engine.ErrStale
-			continue
+		s.err = engine.ErrStale
+		if _, twice := open[s.Ref]; !twice {
+			open[s.Ref] = s
+			r = append(r, s.record())
 		}
-		open[s.Ref.Task] = s
-		r = append(r, s.record())
 	}
 	var kept []*settlement
 	err := t.each(ctx, settleSQL, func(r rows) error {
-		var id, job engine.ID
+		var ref engine.Ref
+		var job engine.ID
 		var state string
 		var ignored int
-		if err := r.Scan(&id, &job, &state, &ignored); err != nil {
+		if err := r.Scan(&ref.Task, &ref.Attempt, &job, &state, &ignored); err != nil {
 			return err
 		}
-		kept = append(kept, open[id])
-		t.settled = append(t.settled, open[id].Ref)
-		delete(open, id)
-		t.end(job, ended{id: id, ok: state == "finished", ignored: ignored == 1})
+		open[ref].err = nil
+		kept = append(kept, open[ref])
+		t.settled = append(t.settled, ref)
+		t.end(job, ended{id: ref.Task, ok: state == "finished", ignored: ignored == 1})
 		return nil
-	}, t.at, t.expires(), r.JSON())
+	}, t.at, t.expires(), r)
 	if err != nil {
 		return err
-	}
-	for _, s := range open {
-		s.err = engine.ErrStale
 	}
 	if err := t.settleNotes(ctx, kept); err != nil {
 		return err
@@ -93,10 +90,10 @@ func (s *settlement) record() []any {
 }
 
 // checkReferences fails the settlements that refer to a blob which neither they made nor lives any more.
-func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
-	var r records
+func (t *tx) checkReferences(ctx context.Context, settles []*settlement) error {
+	var all []engine.BlobID
 	wanted := map[*settlement][]engine.BlobID{}
-	for _, s := range all {
+	for _, s := range settles {
 		made := map[engine.BlobID]bool{}
 		for _, b := range s.Created {
 			made[b] = true
@@ -104,21 +101,14 @@ func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
 		for _, f := range s.Result.Files {
 			if f.Blob != "" && !made[f.Blob] {
 				wanted[s] = append(wanted[s], f.Blob)
-				r = append(r, []any{f.Blob})
+				all = append(all, f.Blob)
 			}
 		}
 	}
-	if len(r) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	live := map[engine.BlobID]bool{}
-	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r)`
-	err := t.each(ctx, query, func(r rows) error {
-		var id engine.BlobID
-		err := r.Scan(&id)
-		live[id] = true
-		return err
-	}, r.JSON())
+	live, err := t.live(ctx, all)
 	for s, blobs := range wanted {
 		for _, b := range blobs {
 			if !live[b] {
@@ -128,6 +118,19 @@ func (t *tx) checkReferences(ctx context.Context, all []*settlement) error {
 		}
 	}
 	return err
+}
+
+// live tells which of the blobs may be referred to: those that are known and not about to go.
+func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID]bool, error) {
+	live := map[engine.BlobID]bool{}
+	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r)`
+	err := t.each(ctx, query, func(r rows) error {
+		var id engine.BlobID
+		err := r.Scan(&id)
+		live[id] = true
+		return err
+	}, idRecords(blobs))
+	return live, err
 }
 
 // keepFiles stores the files of what settled. Bytes that were made for nothing are marked for removal.
@@ -146,14 +149,14 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 		}
 	}
 	if len(blobs) > 0 {
-		if err := t.session.exec(ctx, blobsSQL, blobs.JSON()); err != nil {
+		if err := t.session.exec(ctx, blobsSQL, blobs); err != nil {
 			return err
 		}
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return t.session.exec(ctx, filesSQL, files.JSON())
+	return t.session.exec(ctx, filesSQL, files)
 }
 
 const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.lane, tasks.priority, tasks.losses`
@@ -180,11 +183,13 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 		return nil
 	}
 	var r records
-	open := map[engine.ID]*postponement{}
+	open := map[engine.Ref]*postponement{}
 	for _, p := range b.postpones {
 		p.err = engine.ErrStale
-		open[p.Ref.Task] = p
-		r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message)})
+		if _, twice := open[p.Ref]; !twice {
+			open[p.Ref] = p
+			r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message)})
+		}
 	}
 	return t.each(ctx, postponeSQL, func(r rows) error {
 		var state string
@@ -192,12 +197,11 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 		if err != nil {
 			return err
 		}
-		p := open[ready.Ref.Task]
-		p.err = nil
-		t.settled = append(t.settled, p.Ref)
+		open[ready.Ref].err = nil
+		t.settled = append(t.settled, ready.Ref)
 		if state == "ready" {
 			t.ready = append(t.ready, ready)
 		}
 		return nil
-	}, r.JSON())
+	}, r)
 }

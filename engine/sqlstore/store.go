@@ -5,6 +5,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
-	texts sync.Map // query → its text in the dialect
+	links   *links   // nil where other processes remove tasks
+	queries sync.Map // query → its *sql.Stmt, until the readers are closed
 }
 
 func (s *Store) open() session {
@@ -81,9 +83,6 @@ func (s *Store) Close() error {
 	return rerr
 }
 
-// Changed returns a number that differs when another process may have written to the tables.
-func (s *Store) Changed(ctx context.Context) (int64, error) { return s.dialect.changed(ctx, s.reader) }
-
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
 func (s *Store) BackupTo(ctx context.Context, path string) error {
 	return s.dialect.backup(ctx, path)
@@ -91,12 +90,18 @@ func (s *Store) BackupTo(ctx context.Context, path string) error {
 
 func (s *Store) now() time.Time { return s.options.Now() }
 
-// text returns the query in the dialect.
-func (s *Store) text(query string) string {
-	if t, ok := s.texts.Load(query); ok {
-		return t.(string)
+// prepare returns the query, with its records as JSON, as a statement of the readers. To parse a query costs more than to
+// run it. There are few texts, so each is kept until the end.
+func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := s.queries.Load(query); ok {
+		return st.(*sql.Stmt), nil
 	}
-	t := expand(s.dialect, query)
-	s.texts.Store(query, t)
-	return t
+	st, err := s.reader.PrepareContext(ctx, expand(s.dialect, query, rooms{}))
+	if err != nil {
+		return nil, fmt.Errorf("prepare %.60q: %w", query, err)
+	}
+	if first, raced := s.queries.LoadOrStore(query, st); raced {
+		return first.(*sql.Stmt), st.Close()
+	}
+	return st, nil
 }

@@ -28,6 +28,9 @@ func (t *tx) submit(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	if fresh, err = t.withContent(ctx, fresh); err != nil {
+		return err
+	}
 	parents, err := t.parents(ctx, fresh)
 	if err != nil {
 		return err
@@ -44,11 +47,25 @@ func (t *tx) submit(ctx context.Context, b *batch) error {
 
 // unknown returns the submissions that make a new job, and gives the others the job they made before.
 func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err error) {
+	type key struct {
+		user engine.UserID
+		text string
+	}
+	here := map[key]*submit{} // made in this batch, and not in the tables yet
 	for _, s := range all {
+		k := key{s.job.User, plain(s.job.Submission.IdempotencyKey)}
 		known := false
-		if s.job.Submission.IdempotencyKey != "" {
+		switch first := here[k]; {
+		case k.text == "":
+		case first != nil:
+			s.repeats(first.id, first.job.Submission.Digest)
+			known = true
+		default:
 			if known, err = t.remembered(ctx, s); err != nil {
 				return nil, err
+			}
+			if !known {
+				here[k] = s
 			}
 		}
 		if !known {
@@ -58,9 +75,18 @@ func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err e
 	return fresh, nil
 }
 
+// repeats gives the submission the job that was made before under its key, if that was for the same request.
+func (s *submit) repeats(job engine.ID, digest string) {
+	s.id = job
+	if digest != s.job.Submission.Digest {
+		s.err = engine.Errorf(engine.Conflict, "This Idempotency-Key was used with another request. Use a fresh key for each request.")
+	}
+}
+
 // remembered reports whether the submission's key is known, and remembers it if not.
 func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) {
 	sub := s.job.Submission
+	key := plain(sub.IdempotencyKey)
 	const query = `SELECT i.digest, i.job_id FROM idempotency AS i JOIN jobs ON jobs.id = i.job_id
 		WHERE i.user_id = ? AND i.key = ? AND i.expires_at > ?`
 	err = t.each(ctx, query, func(r rows) error {
@@ -69,20 +95,46 @@ func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) 
 		if err := r.Scan(&digest, &job); err != nil {
 			return err
 		}
-		known, s.id = true, job
-		if digest != sub.Digest {
-			s.err = engine.Errorf(engine.Conflict, "This Idempotency-Key was used with another request. Use a fresh key for each request.")
-		}
+		known = true
+		s.repeats(job, digest)
 		return nil
-	}, s.job.User, sub.IdempotencyKey, t.at)
+	}, s.job.User, key, t.at)
 	if err != nil || known {
 		return known, err
 	}
 	const remember = `INSERT INTO idempotency (user_id, key, digest, job_id, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (user_id, key) DO UPDATE
 		SET digest = excluded.digest, job_id = excluded.job_id, expires_at = excluded.expires_at`
-	return false, t.session.exec(ctx, remember, s.job.User, sub.IdempotencyKey, sub.Digest, s.job.ID,
+	return false, t.session.exec(ctx, remember, s.job.User, key, sub.Digest, s.job.ID,
 		t.at+t.store.options.Idempotency.Microseconds())
+}
+
+// withContent refuses the submissions that refer to content of an older task which is gone, and returns the others. A
+// file that was just stored has no ID yet.
+func (t *tx) withContent(ctx context.Context, all []*submit) (kept []*submit, err error) {
+	var wanted []engine.BlobID
+	for _, s := range all {
+		for _, task := range s.job.Tasks {
+			if task.Arrived != nil && task.Arrived.ID != "" {
+				wanted = append(wanted, task.Arrived.Blob)
+			}
+		}
+	}
+	if len(wanted) == 0 {
+		return all, nil
+	}
+	live, err := t.live(ctx, wanted)
+	for _, s := range all {
+		for _, task := range s.job.Tasks {
+			if task.Arrived != nil && task.Arrived.ID != "" && !live[task.Arrived.Blob] {
+				s.err = engine.Errorf(engine.Conflict, "The content of the task was deleted or has expired. Submit the job again.")
+			}
+		}
+		if s.err == nil {
+			kept = append(kept, s)
+		}
+	}
+	return kept, err
 }
 
 // parents reads the tasks of other jobs that the new tasks depend on. One that is gone is not in the result.
@@ -115,7 +167,7 @@ func (t *tx) parents(ctx context.Context, submits []*submit) (map[engine.ID]pare
 		}
 		parents[id] = parent{ended: state == "finished" || state == "error", ok: state == "finished", ignored: ignored == 1}
 		return nil
-	}, ids.JSON())
+	}, ids)
 	return parents, err
 }
 
@@ -214,7 +266,7 @@ func (w *inserts) write(ctx context.Context, t *tx) error {
 		if len(insert.rows) == 0 {
 			continue
 		}
-		if err := t.session.exec(ctx, insert.query, insert.rows.JSON()); err != nil {
+		if err := t.session.exec(ctx, insert.query, insert.rows); err != nil {
 			return err
 		}
 	}

@@ -134,7 +134,7 @@ const jobsSQL = `UPDATE jobs SET
 	           + CASE WHEN r.over > 0 AND tasks_left = r.over THEN 1 ELSE 0 END
 FROM {id id, over int, failed int, start int, fresh int, at int} AS r
 WHERE jobs.id = r.id
-RETURNING jobs.id, jobs.events, jobs.state, jobs.started_at, jobs.ended_at`
+RETURNING jobs.id, jobs.events, jobs.state, (SELECT coalesce(max(n), 0) FROM events WHERE job_id = jobs.id)`
 
 // jobs tells every job what happened to its tasks, numbers and keeps the events, and hints at the changes.
 func (t *tx) jobs(ctx context.Context, _ *batch) error {
@@ -148,25 +148,23 @@ func (t *tx) jobs(ctx context.Context, _ *batch) error {
 	}
 	err := t.each(ctx, jobsSQL, func(r rows) error {
 		var id engine.ID
-		var last int64
+		var last, before int64
 		var state engine.Status
-		var started, ended *int64
-		if err := r.Scan(&id, &last, &state, &started, &ended); err != nil {
+		if err := r.Scan(&id, &last, &state, &before); err != nil {
 			return err
 		}
-		list := t.deltas[id].all(state, started != nil && *started == t.at, ended != nil && *ended == t.at)
-		for i, e := range list {
-			events = append(events, []any{id, last - int64(len(list)-1-i), e.Task, e.Kind, t.at})
+		for i, e := range t.deltas[id].all(state, int(last-before)) {
+			events = append(events, []any{id, before + 1 + int64(i), e.Task, e.Kind, t.at})
 		}
 		t.hints = append(t.hints, engine.Hint{Job: id})
 		return nil
-	}, changed.JSON())
+	}, changed)
 	if err != nil {
 		return err
 	}
 	const insert = `INSERT INTO events (job_id, n, task_id, kind, at)
 		SELECT job, n, task, kind, at FROM {job id, n int, task text, kind text, at int} AS r WHERE true`
-	if err := t.session.exec(ctx, insert, events.JSON()); err != nil {
+	if err := t.session.exec(ctx, insert, events); err != nil {
 		return err
 	}
 	return t.publish(ctx)
@@ -174,13 +172,15 @@ func (t *tx) jobs(ctx context.Context, _ *batch) error {
 
 func (t *tx) publish(ctx context.Context) error { return t.store.bus.Publish(ctx, t, t.hints) }
 
-// all is the job's events in their order: its own start goes before that of its first task, its end after all.
-func (d *delta) all(state engine.Status, started, ended bool) []engine.Event {
-	list := d.events
-	if started && d.started >= 0 {
-		list = slices.Insert(slices.Clone(list), d.started, engine.Event{Kind: engine.JobUpdated})
+// all is the job's n events in their order: its own start goes before that of its first task, its end after all. A job
+// in which a task has ended is over when it shows an end; whether it also started just now is told by the number, not by
+// the time, which can stand still.
+func (d *delta) all(state engine.Status, n int) []engine.Event {
+	list, ended := slices.Clone(d.events), d.ended > 0 && state.Ended()
+	if n > len(list)+bit(ended) {
+		list = slices.Insert(list, d.started, engine.Event{Kind: engine.JobUpdated})
 	}
-	if ended && d.ended > 0 {
+	if ended {
 		kind := engine.JobFinished
 		if state == engine.StatusFailed {
 			kind = engine.JobFailed
@@ -201,7 +201,9 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 	}
 	const query = `UPDATE tasks SET percent = r.percent, message = coalesce(r.message, tasks.message)
 		FROM {id id, attempt int, percent int, message text} AS r
-		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing' RETURNING tasks.id, tasks.job_id`
+		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
+			AND (tasks.percent <> r.percent OR coalesce(tasks.message, '') <> coalesce(r.message, tasks.message, ''))
+		RETURNING tasks.id, tasks.job_id`
 	return t.each(ctx, query, func(r rows) error {
 		var id, job engine.ID
 		if err := r.Scan(&id, &job); err != nil {
@@ -209,7 +211,7 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 		}
 		t.job(job).event(id, engine.TaskUpdated)
 		return nil
-	}, r.JSON())
+	}, r)
 }
 
 // rest does what is not made often enough to be gathered.

@@ -5,14 +5,18 @@ import (
 	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/exporters/azureblob"
 	"github.com/gantry-engine/gantry/exporters/s3"
+	"github.com/gantry-engine/gantry/exporters/sftp"
+	"github.com/gantry-engine/gantry/exporters/upload"
 	"github.com/gantry-engine/gantry/exporters/url"
 )
 
 // Definitions returns the definition of every kind.
 func Definitions() []exporters.Definition {
 	return []exporters.Definition{
-		s3.Definition(),
-		url.Definition(),
 		azureblob.Definition(),
+		s3.Definition(),
+		sftp.Definition(),
+		upload.Definition(),
+		url.Definition(),
 	}
 }

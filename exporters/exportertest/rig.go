@@ -26,6 +26,7 @@ import (
 // suite is a harness with what the tests share.
 type suite struct {
 	Harness
+	env       exporters.Env // zero: one without an egress policy
 	count     int
 	tolerated map[string]bool // what is left and may be
 }
@@ -50,11 +51,14 @@ func (s *suite) rig(t *testing.T) *rig {
 }
 
 // rigIn makes an engine in the folder, which does not run yet.
-func (s *suite) rigIn(t *testing.T, dir string) *rig {
+func (s *suite) rigIn(t testing.TB, dir string) *rig {
 	t.Helper()
 	r := &rig{suite: s, log: &lockedBuffer{}, leaked: map[string]bool{}}
-	policy := egress.Unrestricted()
-	env := exporters.Env{HTTP: policy.Client(egress.ClientOptions{}), Dial: policy.DialContext}
+	env := s.env
+	if env.HTTP == nil {
+		policy := egress.Unrestricted()
+		env.HTTP, env.Dial = policy.Client(egress.ClientOptions{}), policy.DialContext
+	}
 	r.Server = enginetest.New(t, enginetest.Config{Dir: dir, Operations: []engine.Operation{maker(), delivery(s.Definition(), env)}, Log: r.log})
 	r.files = &faultyFiles{Files: r.Files}
 	r.Files = r.files

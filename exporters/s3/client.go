@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -42,10 +43,8 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 		c.endpoint, host = endpoint, endpoint.Hostname()
 	}
 	c.profile = profileOf(host, p.Bucket)
-	caller := *env.HTTP
-	caller.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a signature is for one host
 	c.options = s3.Options{
-		HTTPClient:   &caller,
+		HTTPClient:   newCaller(env.HTTP),
 		UsePathStyle: !c.profile.virtual,
 		Retryer:      aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -63,6 +62,21 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 	return c, nil
 }
 
+// caller is the HTTP client that is lent, as the SDK needs it.
+type caller struct{ http.Client }
+
+func newCaller(lent *http.Client) *caller {
+	c := &caller{*lent}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a signature is for one host
+	return c
+}
+
+// Do sends a request. The SDK's say no version of the protocol, and net/http waits for "100 Continue" in no version before 1.1.
+func (c *caller) Do(req *http.Request) (*http.Response, error) {
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
+	return c.Client.Do(req)
+}
+
 // endpointOf reads the address of a service, which many write without a scheme.
 func endpointOf(address string) (*url.URL, error) {
 	address = strings.TrimSpace(address)
@@ -76,6 +90,10 @@ func endpointOf(address string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}, nil
 }
 
+// askBefore is the size from which on a body is announced, so that a refusal arrives before it is sent. Who answers early
+// and closes would otherwise be heard as a broken connection.
+const askBefore = mib
+
 // plainRequests leaves out what the SDK adds, what services and the proxies before them alter or refuse, and what is of no use.
 func plainRequests(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("PlainRequests", func(
@@ -87,6 +105,9 @@ func plainRequests(stack *middleware.Stack) error {
 			req.Header.Del("Amz-Sdk-Request")
 			query := req.URL.Query()
 			query.Del("x-id")
+			if size, err := strconv.ParseInt(req.Header.Get("Content-Length"), 10, 64); err == nil && size >= askBefore {
+				req.Header.Set("Expect", "100-continue")
+			}
 			req.URL.RawQuery = strings.ReplaceAll(query.Encode(), "+", "%20")
 		}
 		return next.HandleFinalize(ctx, in)

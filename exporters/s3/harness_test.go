@@ -26,6 +26,10 @@ func TestMain(m *testing.M) { os.Exit(testserver.Main(m, &servers)) }
 
 func TestExporter(t *testing.T) { exportertest.Run(t, newMinio(t)) }
 
+func TestToxic(t *testing.T) {
+	exportertest.RunToxic(t, newMinio(t), servers.Start(t, "toxiproxy")["TOXIPROXY_URL"])
+}
+
 // minio is the harness: a real server, whose bucket everybody may read, so that a plain HTTP client is a second opinion.
 type minio struct {
 	endpoint, address, bucket, region, id, secret, kmsKey string

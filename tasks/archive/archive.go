@@ -21,13 +21,14 @@ import (
 
 // Params are what an archive task takes.
 type Params struct {
-	OutputFormat string `json:"output_format" doc:"The kind of archive: zip, tar, tar.gz, tar.bz2 or tar.zst." rule:"required"`
+	OutputFormat string `json:"output_format" doc:"zip, tar, tar.gz, tar.bz2 or tar.zst." rule:"required"`
 	Filename     string `json:"filename" doc:"Name of the archive with its extension; by default archive and that."`
 }
 
 // Operation returns the operation "archive".
 func Operation() engine.Operation {
-	op := engine.Define("archive", "Pack files into one archive.", engine.LaneCPU, Params{}, engine.HandlerFunc[Params](run))
+	op := engine.Define("archive", "Pack files into one archive.", engine.LaneCPU, Params{},
+		engine.HandlerFunc[Params](run))
 	op.Check = engine.CheckWith(check)
 	op.Rows = rows
 	return op
@@ -63,7 +64,11 @@ func run(ctx context.Context, r *engine.Run, p Params) (engine.Result, error) {
 		return engine.Result{}, err
 	}
 	format := convert.ParseFormat(p.OutputFormat)
-	out, err := os.CreateTemp(r.Dir, "archive-*")
+	dir, err := r.Dir()
+	if err != nil {
+		return engine.Result{}, err
+	}
+	out, err := os.CreateTemp(dir, "archive-*")
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("create the archive: %w", err)
 	}

@@ -44,7 +44,8 @@ func source(files ...stored) engine.Operation {
 }
 
 var sample = []stored{
-	{"", "a.txt", "alpha"}, {"", "A.txt", "other"}, {"", "a.txt", "third"}, {"sub", "b.bin", strings.Repeat("0123456789", 200_000)},
+	{"", "a.txt", "alpha"}, {"", "A.txt", "other"}, {"", "a.txt", "third"},
+	{"sub", "b.bin", strings.Repeat("0123456789", 200_000)},
 	{"", "leer", ""}, {"", "größe.txt", "ü"},
 }
 
@@ -132,7 +133,7 @@ func TestArchive(t *testing.T) {
 			if task.Status != engine.StatusFinished {
 				t.Fatalf("got %s, %s", task.Code, task.Message)
 			}
-			got := map[string]string{}
+			var got map[string]string
 			if format == "zip" {
 				got = unzip(t, first)
 			} else {

@@ -26,7 +26,9 @@ import (
 )
 
 // content is what every archive of the tests holds.
-var content = map[string]string{"a.txt": "alpha", "folder/b.txt": "beta", "folder/größe.txt": "", "big": strings.Repeat("0123456789", 50_000)}
+var content = map[string]string{
+	"a.txt": "alpha", "folder/b.txt": "beta", "folder/größe.txt": "", "big": strings.Repeat("0123456789", 50_000),
+}
 
 func zipOf(t *testing.T, members ...zip.FileHeader) []byte {
 	t.Helper()
@@ -91,7 +93,8 @@ func tarOf(t *testing.T, members ...tar.Header) []byte {
 func sampleTar(t *testing.T) []byte {
 	t.Helper()
 	members := []tar.Header{
-		{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "from a commit"}}, {Name: "./", Typeflag: tar.TypeDir},
+		{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "from a commit"}},
+		{Name: "./", Typeflag: tar.TypeDir},
 		{Name: "./folder/", Typeflag: tar.TypeDir},
 	}
 	for _, name := range slices.Sorted(maps.Keys(content)) {
@@ -302,7 +305,8 @@ func TestBombs(t *testing.T) {
 		})
 	}
 	t.Run("nested", func(t *testing.T) { // stays packed, so it is harmless
-		path := input{content: zipOf(t, zip.FileHeader{Name: "bomb.zip", Comment: string(bomb)}), from: "zip", to: "tar"}.path(t)
+		outer := zipOf(t, zip.FileHeader{Name: "bomb.zip", Comment: string(bomb)})
+		path := input{content: outer, from: "zip", to: "tar"}.path(t)
 		if got := listing(t, path, "tar"); len(got) != 1 {
 			t.Errorf("got %v, want the inner archive as it is", got)
 		}
@@ -344,8 +348,9 @@ func TestAmbiguousDirectory(t *testing.T) {
 }
 
 func TestDamagedArchives(t *testing.T) {
-	samples := map[convert.Format][]byte{"zip": sampleZIP(t), "tar": sampleTar(t), "tar.gz": compressed(t, "gz", sampleTar(t)),
-		"tar.bz2": compressed(t, "bz2", sampleTar(t)), "tar.zst": compressed(t, "zst", sampleTar(t))}
+	samples := map[convert.Format][]byte{"zip": sampleZIP(t), "tar": sampleTar(t),
+		"tar.gz": compressed(t, "gz", sampleTar(t)), "tar.bz2": compressed(t, "bz2", sampleTar(t)),
+		"tar.zst": compressed(t, "zst", sampleTar(t))}
 	samples["7z"] = append([]byte("7z\xbc\xaf\x27\x1c\x00\x04"), make([]byte, 64)...)
 	samples["rar"] = append([]byte("Rar!\x1a\x07\x01\x00"), make([]byte, 64)...)
 	for from, whole := range samples {
@@ -393,7 +398,8 @@ func FuzzArchive(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, err := convert.Convert(t.Context(), convert.NewArchives(), convert.Job{
-			In: path, Name: "x." + from, From: convert.Format(from), To: to, Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
+			In: path, Name: "x." + from, From: convert.Format(from), To: to, Dir: t.TempDir(),
+			Limits: convert.LimitsOf(engine.DefaultLimits()),
 		})
 		if err != nil && !refusal(err) {
 			t.Errorf("%v", err)

@@ -86,8 +86,8 @@ func (c *Catalog) collect(pick func(leg) (Format, bool)) []Format {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Route is the offer to use for a pair: that of the engine of that name, or the preferred one when name is "". When there is
-// none the error has the code engine.Unsupported and says what the input can become.
+// Route is the offer to use for a pair: that of the engine of that name, or the preferred one when name is "". When
+// there is none the error has the code engine.Unsupported and says what the input can become.
 func (c *Catalog) Route(from, to Format, name string) (Offer, error) {
 	for _, offer := range c.offers[leg{from, to}] {
 		if name == "" || offer.Engine.Name() == name {
@@ -113,9 +113,8 @@ func (c *Catalog) possible(from Format, name string) []Format {
 	})
 }
 
-// Convert runs job on engine and checks what came out: at least one file, each of the asked format. An engine that panics
-// fails this job only; a decoder that panics has met a broken file, so the error has the code
-// engine.Invalid.
+// Convert runs job on e and checks what came out: at least one file, each of the asked format. An engine that panics
+// fails this job only: its decoder has met a broken file, so the error has the code engine.Invalid.
 func Convert(ctx context.Context, e Engine, job Job) (outputs []string, err error) {
 	if job.Progress == nil {
 		job.Progress = func(int) {}
@@ -141,7 +140,8 @@ func Convert(ctx context.Context, e Engine, job Job) (outputs []string, err erro
 func guarded(ctx context.Context, e Engine, job Job) (outputs []string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = engine.Wrap(fmt.Errorf("panic: %v", v), engine.Invalid, "The %s file is damaged: it could not be read.", job.From)
+			err = engine.Wrap(fmt.Errorf("panic: %v", v), engine.Invalid,
+				"The %s file is damaged: it could not be read.", job.From)
 		}
 	}()
 	return e.Convert(ctx, job)

@@ -32,19 +32,19 @@ type Pair struct {
 	Options  []param.Field
 }
 
-// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine ignores
-// the fields its pair does not list.
+// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine
+// ignores the fields its pair does not list.
 type Options struct {
 	Width   int    `json:"width" doc:"Width of the output in pixels." rule:"min=1"`
 	Height  int    `json:"height" doc:"Height of the output in pixels." rule:"min=1"`
-	Fit     string `json:"fit" doc:"How an image meets width and height: max shrinks it to fit inside, crop fills them and cuts the rest, scale distorts it." rule:"oneof=max|crop|scale"` //nolint:lll // a tag cannot be broken
-	Strip   bool   `json:"strip" doc:"Remove metadata such as EXIF; the orientation is always applied to the pixels."`
+	Fit     string `json:"fit" doc:"max shrinks to fit, crop fills and cuts, scale distorts." rule:"oneof=max|crop|scale"`
+	Strip   bool   `json:"strip" doc:"Leave out EXIF and ICC profile, which jpg, png and webp otherwise hand on to each other; formats beside them never keep either."`
 	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
 }
 
 // DefaultOptions hold for what a task leaves out.
 func DefaultOptions() Options {
-	return Options{Fit: "max", Strip: true, Quality: 85}
+	return Options{Fit: "max", Quality: 85}
 }
 
 // fields describes the named options, for the catalog.

@@ -19,7 +19,8 @@ func TestDetect(t *testing.T) {
 		name, content string
 		want          convert.Format
 	}{
-		{"photo.heic", svg, "svg"}, {"a.png", svg, "svg"}, {"a.svg", "<svg/>", "svg"}, {"a.jpg", "\xef\xbb\xbf <svg/>", "svg"},
+		{"photo.heic", svg, "svg"}, {"a.png", svg, "svg"}, {"a.svg", "<svg/>", "svg"},
+		{"a.jpg", "\xef\xbb\xbf <svg/>", "svg"},
 		{"a.png", "%!PS-Adobe-3.0 EPSF-3.0\n", "eps"}, {"a.png", "%!PS-Adobe-3.0\n", "ps"},
 		{"a.docx", word, "docx"}, {"a.zip", word, "docx"}, {"a.docx", string(sampleZIP(t)), "zip"},
 		{"a.epub", book, "epub"}, {"a.zip", "PK\x05\x06" + strings.Repeat("\x00", 18), "zip"},
@@ -27,8 +28,10 @@ func TestDetect(t *testing.T) {
 		{"a.md", "# Title\n", "md"}, {"A.MARKDOWN", "x", "md"}, {"a.txt", "a,b\n1,2\n", "txt"}, {"a.csv", "a\n1\n", "csv"},
 		{"a", "a,b\n1,2\n3,4\n", "csv"}, {"a", "hello", "txt"}, {"a.json", `[{"a":1},`, "json"}, {"a.json", "hello", "txt"},
 		{"a", `{"a":1}`, "json"}, {"a.html", "<p>x", "html"}, {"a.html", "hello", "txt"}, {"a", "<!DOCTYPE html><p>", "html"},
-		{"a.md", "<!doctype HTML>", "html"}, {"a.md", "<p align=center>\n\n# x", "md"}, {"a.csv", "", "csv"}, {"a.md", "[x](y)", "md"},
-		{"a.gz", string(compressed(t, "gz", []byte("x"))), "gz"}, {"a.gz", string(compressed(t, "gz", sampleTar(t))), "tar.gz"},
+		{"a.md", "<!doctype HTML>", "html"}, {"a.md", "<p align=center>\n\n# x", "md"}, {"a.csv", "", "csv"},
+		{"a.md", "[x](y)", "md"},
+		{"a.gz", string(compressed(t, "gz", []byte("x"))), "gz"},
+		{"a.gz", string(compressed(t, "gz", sampleTar(t))), "tar.gz"},
 		{"a.tgz", string(compressed(t, "gz", []byte("x"))), "gz"}, {"a.tar", string(sampleTar(t)), "tar"},
 		{"a.rar", "Rar!\x1a\x07\x00", "rar"}, {"a.ico", string(encoded(t, "ico", quarters(2, 2))), "ico"},
 		{"a.dwg9", "\x00\x01\x02\x03\xfe", "dwg9"}, {"a.heic", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "heic"},
@@ -44,7 +47,8 @@ func TestDetect(t *testing.T) {
 
 func TestDetectRefuses(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty.png": "", "empty": "", "noise.png": "\x00\x01\x02\xff\xfe", "noise": "\x00\x01\x02\xff\xfe", "noise.txt": "\x00\x01\x02\xff\x00",
+		"empty.png": "", "empty": "", "noise.png": "\x00\x01\x02\xff\xfe", "noise": "\x00\x01\x02\xff\xfe",
+		"noise.txt": "\x00\x01\x02\xff\x00",
 	} {
 		if got, err := convert.Detect(strings.NewReader(content), int64(len(content)), name); !refusal(err) {
 			t.Errorf("%s: got %q, %v, want a refusal", name, got, err)

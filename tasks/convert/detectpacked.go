@@ -20,7 +20,7 @@ import (
 // packed maps a compression to what it is called when a tar lies inside.
 var packed = map[Format]Format{"gz": "tar.gz", "bz2": "tar.bz2", "zst": "tar.zst", "xz": "tar.xz"}
 
-// maxWindow bounds the memory a decompressor may ask for on behalf of the file it reads: what xz -9 and zstd --long ask.
+// maxWindow bounds the memory a file can make its decompressor ask for: what xz -9 and zstd --long ask.
 const maxWindow = 128 << 20
 
 // decompress opens a stream of one of the packed formats. Close the result.

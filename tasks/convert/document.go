@@ -97,10 +97,14 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 `))
 
 // markdownToHTML makes a whole document of GitHub's Markdown. Raw HTML and links that run scripts are left out.
-func markdownToHTML(ctx context.Context, text, title string) (string, error) {
+func markdownToHTML(ctx context.Context, text, title string) (page string, err error) {
+	defer stopped(&err)
+	if err := checkTables(text); err != nil {
+		return "", err
+	}
 	var body, out strings.Builder
-	err := goldmark.New(
-		goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithParserOptions(stopWith(ctx)),
+	err = goldmark.New(
+		goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithParserOptions(bounded(ctx)),
 	).Convert([]byte(text), &contextWriter{ctx, &body})
 	if err != nil {
 		return "", err

@@ -92,7 +92,8 @@ func TestTextEncodings(t *testing.T) {
 		"utf-8 with mark": "\xef\xbb\xbfcafé", "windows-1252": "caf\xe9", "utf-16": "\xff\xfec\x00a\x00f\x00\xe9\x00",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := pdfText(t, input{content: []byte(content), from: "txt", to: "pdf"}.path(t)); !strings.Contains(got, "café") {
+			got := pdfText(t, input{content: []byte(content), from: "txt", to: "pdf"}.path(t))
+			if !strings.Contains(got, "café") {
 				t.Errorf("got %q, want café", got)
 			}
 		})
@@ -123,7 +124,8 @@ func TestHTMLToPDF(t *testing.T) {
 }
 
 func TestHTMLToMarkdown(t *testing.T) {
-	got := string(input{content: []byte("<h1>A</h1><p>b <b>c</b></p><script>x</script>"), from: "html", to: "md"}.output(t))
+	html := []byte("<h1>A</h1><p>b <b>c</b></p><script>x</script>")
+	got := string(input{content: html, from: "html", to: "md"}.output(t))
 	if want := "# A\n\nb **c**\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -132,7 +134,8 @@ func TestHTMLToMarkdown(t *testing.T) {
 func TestManyPages(t *testing.T) {
 	var b strings.Builder
 	for i := range 400 {
-		fmt.Fprintf(&b, "<p>paragraph %d %s</p><table><tr><td>%s</table>", i, strings.Repeat("word ", 60), strings.Repeat("y ", 200))
+		fmt.Fprintf(&b, "<p>paragraph %d %s</p><table><tr><td>%s</table>", i,
+			strings.Repeat("word ", 60), strings.Repeat("y ", 200))
 	}
 	path := input{content: []byte(b.String()), from: "html", to: "pdf"}.path(t)
 	if got := pdfText(t, path); !strings.Contains(got, "paragraph 399") || !strings.Contains(got, "paragraph 0 ") {
@@ -157,7 +160,8 @@ func TestHostileDocuments(t *testing.T) {
 		"empty md":          {content: nil, from: "md"},
 		"control bytes":     {content: []byte("\x00\x01\x02\xff\xfe"), from: "txt"},
 		"wide table":        {content: []byte("<table><tr>" + strings.Repeat("<td>x", 5_000)), from: "html"},
-		"broken picture":    {content: []byte(`<img src="data:image/png;base64,iVBORw0KGgo="><img src="data:,"><img src="data:image/">`), from: "html"},
+		"broken picture":    {content: []byte(`<img src="data:image/png;base64,iVBORw0KGgo=">`), from: "html"},
+		"no picture":        {content: []byte(`<img src="data:,"><img src="data:image/"><img>`), from: "html"},
 		"negative list":     {content: []byte(`<ol start=-9223372036854775808><li>a</ol>`), from: "html"},
 		"supplementary":     {content: []byte("\U0001F600\U0010FFFF"), from: "html"},
 		"right to left":     {content: []byte("\u202eabc \u05d0"), from: "txt"},
@@ -174,6 +178,17 @@ func TestHostileDocuments(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestQuadraticMarkdown has what takes the parser minutes and gigabytes when it is let.
+func TestQuadraticMarkdown(t *testing.T) {
+	for name, text := range map[string]string{
+		"unclosed emphasis": strings.Repeat("*a_ ", 60_000),
+		"wide table": strings.Repeat("|a", 20_000) + "\n" + strings.Repeat("|-", 20_000) + "\n" +
+			strings.Repeat("|x\n", 2_000),
+	} {
+		t.Run(name, func(t *testing.T) { input{content: []byte(text), from: "md", to: "html"}.refused(t, "The md file has") })
 	}
 }
 

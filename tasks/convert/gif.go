@@ -13,7 +13,7 @@ import (
 	"slices"
 )
 
-// gifSize walks the blocks of a GIF without unpacking them: how many frames it has and how many pixels they are together.
+// gifSize walks the blocks of a GIF without unpacking them: how many frames it has, how many pixels all of them.
 func gifSize(r io.Reader) (frames int, pixels int64, err error) {
 	b := bufio.NewReader(r)
 	head := make([]byte, 13)

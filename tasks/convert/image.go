@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,10 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
 )
 
-// Images converts pictures with Go's own codecs and those of golang.org/x/image. Metadata and colour profiles are not
-// carried over, an EXIF orientation is applied to the pixels; of a file with several pictures the first is taken, but GIF
-// to GIF keeps the animation. WebP is written lossless.
+// Images converts pictures with Go's own codecs and those of golang.org/x/image. EXIF and ICC profile are carried over
+// from jpg, png and webp to jpg, png and webp unless Options.Strip says otherwise; other pairs carry neither, but a jpg
+// that becomes a pdf page as it is. An EXIF orientation is applied to the pixels. Of a file with several pictures the
+// first is taken, but GIF to GIF keeps the animation. WebP is written lossless.
 type Images struct {
 	heic heif.Decoder
 }
@@ -61,7 +63,7 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 	}
 	defer s.Close()
 	if job.To == "pdf" && job.From == "jpg" && !resizes(job.Options) && endsAsJPEG(s) {
-		return []string{job.Out()}, jpegToPDF(ctx, s, job.Out())
+		return []string{job.Out()}, jpegToPDF(ctx, s, job)
 	}
 	if job.From == "gif" && job.To == "gif" && s.frames > 1 {
 		return []string{job.Out()}, convertAnimation(ctx, s, job)
@@ -70,7 +72,16 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	var meta metadata
+	if !job.Options.Strip {
+		meta = s.metadata()
+	}
 	job.Progress(50)
+	if job.To == "webp" {
+		if err := fitsWebP(img.Bounds().Size(), job.Options); err != nil {
+			return nil, err
+		}
+	}
 	if img, err = resize(img, job.Options, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
@@ -78,7 +89,7 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 		return nil, err
 	}
 	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
-		return encode(&contextWriter{ctx: ctx, w: w}, img, job)
+		return encode(&contextWriter{ctx: ctx, w: w}, img, job, meta)
 	})
 }
 
@@ -104,12 +115,18 @@ func save(path string, write func(io.Writer) error) error {
 	return errors.Join(write(b), b.Flush(), f.Close())
 }
 
-func encode(w io.Writer, img image.Image, job Job) error {
+func encode(w io.Writer, img image.Image, job Job, meta metadata) error {
 	switch job.To {
 	case "jpg":
-		return jpeg.Encode(w, onWhite(img), &jpeg.Options{Quality: quality(job.Options)})
+		img = onWhite(img)
+		w = inserting(w, jpegHead, meta.of(img, job.To).segments())
+		return jpeg.Encode(w, img, &jpeg.Options{Quality: quality(job.Options)})
 	case "png":
-		return png.Encode(w, img)
+		extra, err := meta.of(img, job.To).chunks()
+		if err != nil {
+			return err
+		}
+		return png.Encode(inserting(w, pngHead, extra), img)
 	case "gif":
 		return gif.EncodeAll(w, &gif.GIF{Image: []*image.Paletted{toPaletted(img, nil)}, Delay: []int{0}})
 	case "bmp":
@@ -117,12 +134,20 @@ func encode(w io.Writer, img image.Image, job Job) error {
 	case "tiff":
 		return tiff.Encode(w, img, &tiff.Options{Compression: tiff.Deflate, Predictor: true})
 	case "webp":
-		if b := img.Bounds(); b.Dx() > 16384 || b.Dy() > 16384 {
-			return tooLarge("A webp image has at most 16384 pixels a side; give a width or height.")
-		}
-		return nativewebp.Encode(w, plain(img), nil)
+		return encodeWebP(w, plain(img), meta)
 	}
 	return pictureToPDF(w, img, job.From == "jpg" || job.From == "heic")
+}
+
+func encodeWebP(w io.Writer, img image.Image, meta metadata) error {
+	if meta = meta.of(img, "webp"); meta.empty() {
+		return nativewebp.Encode(w, img, nil)
+	}
+	var b bytes.Buffer
+	if err := nativewebp.Encode(&b, img, nil); err != nil {
+		return err
+	}
+	return extendedWebP(w, b.Bytes(), img, meta)
 }
 
 func quality(o Options) int {
@@ -150,6 +175,18 @@ func resize(img image.Image, o Options, limit int64) (image.Image, error) {
 		return imaging.Fill(plain(img), w, h, imaging.Center, imaging.Lanczos), nil
 	}
 	return imaging.Resize(plain(img), w, h, imaging.Lanczos), nil
+}
+
+// fitsWebP asks before the work is done, not after.
+func fitsWebP(size image.Point, o Options) error {
+	const most = 16_384
+	if resizes(o) {
+		size.X, size.Y = target(size, o)
+	}
+	if size.X > most || size.Y > most {
+		return tooLarge("A webp image has at most %d pixels a side; give a smaller width or height.", most)
+	}
+	return nil
 }
 
 // target is the size of the output. A side that was not given follows from the other.

@@ -299,7 +299,8 @@ func TestPixelFlood(t *testing.T) {
 	giant := encoded(t, "gif", small)
 	binary.LittleEndian.PutUint16(giant[6:], 65535)
 	binary.LittleEndian.PutUint16(giant[8:], 65535)
-	icon := append([]byte{0, 0, 1, 0, 1, 0, 8, 8, 0, 0, 1, 0, 32, 0, 200, 0, 0, 0, 22, 0, 0, 0}, pngHeader(60000, 60000)...)
+	icon := []byte{0, 0, 1, 0, 1, 0, 8, 8, 0, 0, 1, 0, 32, 0, 200, 0, 0, 0, 22, 0, 0, 0}
+	icon = append(icon, pngHeader(60000, 60000)...)
 	for from, content := range map[convert.Format][]byte{
 		"jpg":  be16(be16(jpg, frame+5, 64250), frame+7, 64250),
 		"png":  pngHeader(60000, 60000),

@@ -27,10 +27,15 @@ func endsAsJPEG(s *source) bool {
 	return bytes.LastIndex(tail, []byte{0xff, 0xd9}) >= 0
 }
 
-// jpegToPDF puts a JPEG into a PDF byte for byte. An orientation becomes a turn of the page's coordinates.
-func jpegToPDF(ctx context.Context, s *source, path string) error {
-	return save(path, func(w io.Writer) error {
-		return onePage(w, s.reader(ctx), "JPG", image.Pt(s.config.Width, s.config.Height), s.turn)
+// jpegToPDF puts a JPEG into a PDF byte for byte, but for the metadata that is to be stripped. An orientation becomes a
+// turn of the page's coordinates.
+func jpegToPDF(ctx context.Context, s *source, job Job) error {
+	picture := s.reader(ctx)
+	if job.Options.Strip {
+		picture = &contextReader{ctx: ctx, r: bareJPEG(s.file, s.size)}
+	}
+	return save(job.Out(), func(w io.Writer) error {
+		return onePage(w, picture, "JPG", image.Pt(s.config.Width, s.config.Height), s.turn)
 	})
 }
 

@@ -21,7 +21,7 @@ type Params struct {
 	InputFormat   string `json:"input_format" doc:"What the files are, where their content and name leave that open."`
 	Engine        string `json:"engine" doc:"Which engine converts; by default the preferred one of those that can."`
 	EngineVersion string `json:"engine_version" doc:"The version of the engine."`
-	Filename      string `json:"filename" doc:"Name of the output with its extension; %d is its number where there are several."`
+	Filename      string `json:"filename" doc:"Name of the output with its extension; %d is its number."`
 	Options
 }
 
@@ -77,7 +77,9 @@ func (h handler) checkEngine(p Params) []param.Problem {
 			if p.EngineVersion == "" || p.EngineVersion == e.Version() {
 				return nil
 			}
-			return []param.Problem{param.Problemf("engine_version", "must be %s or absent: it is what this server has", e.Version())}
+			return []param.Problem{
+				param.Problemf("engine_version", "must be %s or absent: it is what this server has", e.Version()),
+			}
 		}
 		names = append(names, e.Name())
 	}
@@ -169,7 +171,11 @@ func (h handler) convert(
 	if err != nil {
 		return Offer{}, nil, err
 	}
-	dir, err := os.MkdirTemp(run.Dir, "out-")
+	scratch, err := run.Dir()
+	if err != nil {
+		return Offer{}, nil, err
+	}
+	dir, err := os.MkdirTemp(scratch, "out-")
 	if err != nil {
 		return Offer{}, nil, fmt.Errorf("make a scratch folder: %w", err)
 	}

@@ -52,9 +52,11 @@ func TestOperation(t *testing.T) {
 		mime   string
 		engine string
 	}{
-		"name by default":   {`{"output_format":"jpg"}`, []stored{{"a.b.png", png}}, []string{"a.b.jpg"}, "image/jpeg", "imagelib"},
-		"alias":             {`{"output_format":"JPEG","quality":"50"}`, []stored{{"a.png", png}}, []string{"a.jpg"}, "image/jpeg", "imagelib"},
-		"filename":          {`{"output_format":"webp","filename":"x.webp"}`, []stored{{"a.png", png}}, []string{"x.webp"}, "image/webp", "imagelib"},
+		"name by default": {`{"output_format":"jpg"}`, []stored{{"a.b.png", png}}, []string{"a.b.jpg"}, "image/jpeg", "imagelib"},
+		"alias": {`{"output_format":"JPEG","quality":"50"}`,
+			[]stored{{"a.png", png}}, []string{"a.jpg"}, "image/jpeg", "imagelib"},
+		"filename": {`{"output_format":"webp","filename":"x.webp"}`,
+			[]stored{{"a.png", png}}, []string{"x.webp"}, "image/webp", "imagelib"},
 		"content, not name": {`{"output_format":"jpg"}`, []stored{{"a.md", png}}, []string{"a.jpg"}, "image/jpeg", "imagelib"},
 		"several": {`{"output_format":"jpg","filename":"page-%d.jpg"}`, []stored{{"a.png", png}, {"b.png", png}},
 			[]string{"page-1.jpg", "page-2.jpg"}, "image/jpeg", "imagelib"},
@@ -62,7 +64,8 @@ func TestOperation(t *testing.T) {
 			[]string{"p-1.jpg", "p-2.jpg"}, "image/jpeg", "imagelib"},
 		"input format": {`{"output_format":"html","input_format":"markdown"}`, []stored{{"README", "# hi"}},
 			[]string{"README.html"}, "text/html", "plain"},
-		"engine": {`{"output_format":"pdf","engine":"plain"}`, []stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
+		"engine": {`{"output_format":"pdf","engine":"plain"}`,
+			[]stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
 		"unknown option": {`{"output_format":"json","crf":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
 			"application/json", "sheetlib"},
 	} {
@@ -108,15 +111,17 @@ func TestOperationFails(t *testing.T) {
 		code   engine.Code
 		want   string
 	}{
-		"unsupported":        {`{"output_format":"csv"}`, []stored{{"a.png", "\x89PNG\r\n\x1a\n"}}, engine.Unsupported, "bmp, gif, jpg"},
-		"unsupported engine": {`{"output_format":"zip","engine":"archivelib"}`, []stored{{"a.txt", "x"}}, engine.Unsupported, "txt"},
-		"damaged":            {`{"output_format":"jpg"}`, []stored{{"a.png", "\x89PNG\r\n\x1a\n"}}, engine.Invalid, "damaged"},
+		"unsupported": {`{"output_format":"csv"}`, []stored{{"a.png", "\x89PNG\r\n\x1a\n"}}, engine.Unsupported, "bmp, gif, jpg"},
+		"unsupported engine": {`{"output_format":"zip","engine":"archivelib"}`,
+			[]stored{{"a.txt", "x"}}, engine.Unsupported, "txt"},
+		"damaged": {`{"output_format":"jpg"}`, []stored{{"a.png", "\x89PNG\r\n\x1a\n"}}, engine.Invalid, "damaged"},
 		"one of two": {`{"output_format":"pdf"}`, []stored{{"a.txt", "x"}, {"b.png", "\x89PNG\r\n\x1a\n"}}, engine.Invalid,
 			"b.png: The png file is damaged"},
 		"unknown": {`{"output_format":"pdf"}`, []stored{{"a", "\x00\x01\xff"}}, engine.Invalid, "cannot be told"},
 		"svg in disguise": {`{"output_format":"jpg"}`, []stored{{"photo.heic", `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
 			engine.Unsupported, "svg"},
-		"too large": {`{"output_format":"jpg"}`, []stored{{"a.png", string(pngHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
+		"too large": {`{"output_format":"jpg"}`,
+			[]stored{{"a.png", string(pngHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, task := convertTask(t, c.params, c.files...)
@@ -128,7 +133,8 @@ func TestOperationFails(t *testing.T) {
 }
 
 func TestOperationChecks(t *testing.T) {
-	s := enginetest.Start(t, source(stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}), convert.Operation(embedded))
+	png := stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}
+	s := enginetest.Start(t, source(png), convert.Operation(embedded))
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},

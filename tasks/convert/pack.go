@@ -72,8 +72,8 @@ func compressor(w io.Writer, format Format) (io.WriteCloser, error) {
 	return uncompressed{w}, nil
 }
 
-// Add writes one member with the bytes of r, which is not read for a folder. A tar needs m.Size; r must then have exactly
-// that many bytes.
+// Add writes one member with the bytes of r, which is not read for a folder. A tar needs m.Size; r must then have
+// exactly that many bytes.
 func (p *Packer) Add(m Member, r io.Reader) error {
 	w, err := p.start(m)
 	if err != nil {

@@ -220,7 +220,7 @@ func (l *layout) draw(line line, x, height float64) {
 	}
 }
 
-// verbatim writes text as it is, in one face of equal widths, cutting lines that are too long. A form feed starts a page.
+// verbatim writes text as it is, in a face of equal widths, and cuts long lines. A form feed starts a page.
 func (l *layout) verbatim(ctx context.Context, text string, f face) error {
 	l.use(f)
 	columns := max(1, int(l.width()/l.measure("0")))

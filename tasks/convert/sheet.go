@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Sheets converts tables: csv, xlsx and json into each other. Of a workbook the first sheet is taken, with the values its
-// formulas had when it was saved; nothing is ever calculated. JSON is an array of objects, whose keys are the first row
-// in the order they first appear, or an array of arrays. Nothing but a number becomes a number: in a workbook every
-// other value is text, so that "=1+1" stays what it says.
+// Sheets converts tables: csv, xlsx and json into each other. Of a workbook the first sheet is taken, with the values
+// its formulas had when it was saved; nothing is calculated. JSON is an array of objects, whose keys are the first row in
+// the order they first appear, or an array of arrays. Nothing but a number becomes a number: in a workbook every other
+// value is text, so that "=1+1" stays what it says.
 type Sheets struct{}
 
 // NewSheets makes the engine.

@@ -88,7 +88,8 @@ func TestXLSX(t *testing.T) {
 	if got := string(input{content: content, from: "xlsx", to: "csv"}.output(t)); got != csv {
 		t.Errorf("there and back got %q, want %q", got, csv)
 	}
-	if got := string(input{content: content, from: "xlsx", to: "json"}.output(t)); !strings.Contains(got, `{"id":-2.5,"text":"ü"}`) {
+	got := string(input{content: content, from: "xlsx", to: "json"}.output(t))
+	if !strings.Contains(got, `{"id":-2.5,"text":"ü"}`) {
 		t.Errorf("got %s", got)
 	}
 }
@@ -133,15 +134,17 @@ func TestHostileTables(t *testing.T) {
 		"a million columns out": {input{content: []byte(wide), from: "csv", to: "xlsx"}, "columns"},
 		"deep json": {input{content: []byte(`[{"a":` + strings.Repeat("[", 200_000)), from: "json", to: "csv"},
 			"json file cannot be read"},
-		"cut json":       {input{content: []byte(`[{"a":1},{"b`), from: "json", to: "csv"}, "cannot be read"},
-		"json scalar":    {input{content: []byte(`[1,2]`), from: "json", to: "csv"}, "no table"},
-		"json mixed":     {input{content: []byte(`[{"a":1},[2]]`), from: "json", to: "csv"}, "no table"},
-		"json text":      {input{content: []byte(`"a"`), from: "json", to: "csv"}, "no table"},
-		"empty json":     {input{content: nil, from: "json", to: "csv"}, "cannot be read"},
-		"many keys":      {input{content: manyKeys(20_000), from: "json", to: "csv"}, "columns"},
-		"sparse":         {input{content: sparse(), from: "json", to: "csv"}, "times as large"},
-		"endless quote":  {input{content: []byte("a\n\"" + strings.Repeat("x\n", 5000)), from: "csv", to: "json", limits: small}, "One row"},
-		"huge element":   {input{content: []byte(`[{"a":"` + strings.Repeat("x", 9000) + `"}]`), from: "json", to: "csv", limits: small}, "One row"},
+		"cut json":    {input{content: []byte(`[{"a":1},{"b`), from: "json", to: "csv"}, "cannot be read"},
+		"json scalar": {input{content: []byte(`[1,2]`), from: "json", to: "csv"}, "no table"},
+		"json mixed":  {input{content: []byte(`[{"a":1},[2]]`), from: "json", to: "csv"}, "no table"},
+		"json text":   {input{content: []byte(`"a"`), from: "json", to: "csv"}, "no table"},
+		"empty json":  {input{content: nil, from: "json", to: "csv"}, "cannot be read"},
+		"many keys":   {input{content: manyKeys(20_000), from: "json", to: "csv"}, "columns"},
+		"sparse":      {input{content: sparse(), from: "json", to: "csv"}, "times as large"},
+		"endless quote": {input{content: []byte("a\n\"" + strings.Repeat("x\n", 5000)), from: "csv", to: "json",
+			limits: small}, "One row"},
+		"huge element": {input{content: []byte(`[{"a":"` + strings.Repeat("x", 9000) + `"}]`), from: "json", to: "csv",
+			limits: small}, "One row"},
 		"no workbook":    {input{content: []byte("PK\x03\x04 nothing"), from: "xlsx", to: "csv"}, "ZIP"},
 		"empty workbook": {input{content: nil, from: "xlsx", to: "csv"}, "ZIP"},
 		"bomb":           {input{content: workbookBomb(t), from: "xlsx", to: "csv"}, "more than this server allows"},

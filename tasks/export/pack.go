@@ -16,7 +16,11 @@ const archiveName = "archive.zip"
 
 // pack makes one ZIP file of the files, as an ordinary stored file.
 func pack(ctx context.Context, run *engine.Run, files []engine.File) (engine.File, error) {
-	path := filepath.Join(run.Dir, archiveName)
+	dir, err := run.Dir()
+	if err != nil {
+		return engine.File{}, err
+	}
+	path := filepath.Join(dir, archiveName)
 	out, err := os.Create(path)
 	if err != nil {
 		return engine.File{}, engine.Wrap(err, engine.Unavailable, "The server cannot write to its work folder.")

@@ -217,8 +217,8 @@ func (p *picture) plane(n int) ([]byte, error) {
 	return bytes.Clone(view), nil
 }
 
-// stride is how far apart libheif puts the rows of a plane: it rounds the width up to an even number and to 64 at least,
-// and the row to 16 bytes.
+// stride is how far apart libheif puts the rows of a plane: it rounds the width up to an even number and to 64 at
+// least, and the row to 16 bytes.
 func stride(width, bytesPerPixel int) int {
 	width = max((width+1)&^1, 64)
 	return (width*bytesPerPixel + rowAlign - 1) &^ (rowAlign - 1)

@@ -1,0 +1,114 @@
+// Bench measures Gantry against peers that run in the same process or beside it, on the same disk and in turns with it, and
+// prints one line a figure: name, figure, the peer's, the ratio, the aim. It asserts nothing; a busy machine makes the
+// figures worse and leaves the ratios about where they are.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+)
+
+// suite is what all benchmarks share.
+type suite struct {
+	dir    string // for everything they write
+	gantry string // the program
+	nginx  string // the peer of downloads
+	rounds int
+	report *report
+}
+
+type benchmark struct {
+	name string
+	run  func(context.Context, *suite) error
+}
+
+// benchmarks are run in this order.
+var benchmarks = []benchmark{
+	{"chains", chains},
+	{"crowd", crowd},
+	{"restart", restart},
+	{"wait", waits},
+	{"download", downloads},
+	{"memory", memory},
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() (err error) {
+	s := &suite{report: &report{out: os.Stdout}}
+	flag.StringVar(&s.gantry, "gantry", "bin/gantry", "the program to measure")
+	flag.StringVar(&s.nginx, "nginx", "nginx", "the web server to compare downloads with")
+	flag.IntVar(&s.rounds, "rounds", 5, "how often each figure and its peer are measured in turn; the median counts")
+	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names())
+	parent := flag.String("dir", "", "where to write; some 10 GB must be free there")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")
+	flag.Parse()
+	if s.dir, err = os.MkdirTemp(*parent, "gantry-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.dir)
+	stop, err := profileTo(*profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	return s.all(ctx, *only)
+}
+
+func names() string {
+	var all []string
+	for _, b := range benchmarks {
+		all = append(all, b.name)
+	}
+	return strings.Join(all, ",")
+}
+
+func profileTo(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
+}
+
+// all runs the benchmarks that are asked for, each in a folder of its own that is gone afterwards.
+func (s *suite) all(ctx context.Context, only string) error {
+	parent := s.dir
+	s.report.head()
+	for _, b := range benchmarks {
+		if only != "" && !strings.Contains(","+only+",", ","+b.name+",") {
+			continue
+		}
+		s.dir = filepath.Join(parent, b.name)
+		if err := os.Mkdir(s.dir, 0o700); err != nil {
+			return err
+		}
+		if err := b.run(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if err := os.RemoveAll(s.dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package exporters_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters"
+)
+
+func TestResolve(t *testing.T) {
+	two := []engine.File{{Name: "a.pdf"}, {Name: "b.pdf", Dir: "sub"}}
+	for _, test := range []struct {
+		name   string
+		naming exporters.Naming
+		want   []string
+	}{
+		{"own", exporters.Naming{}, []string{"a.pdf", "sub/b.pdf"}},
+		{"numbered", exporters.Naming{Name: "x-%d.pdf"}, []string{"x-1.pdf", "x-2.pdf"}},
+		{"padded", exporters.Naming{Name: "x-%03d.pdf"}, []string{"x-001.pdf", "x-002.pdf"}},
+		{"name wins", exporters.Naming{Name: "%d", Prefix: "p/", Folder: "f"}, []string{"1", "2"}},
+		{"prefix is literal", exporters.Naming{Prefix: "out/%d-"}, []string{"out/%d-a.pdf", "out/%d-sub/b.pdf"}},
+		{"folder", exporters.Naming{Folder: "dir"}, []string{"dir/a.pdf", "dir/sub/b.pdf"}},
+		{"folder with its slash", exporters.Naming{Folder: "/dir/"}, []string{"/dir/a.pdf", "/dir/sub/b.pdf"}},
+		{"nothing else expands", exporters.Naming{Name: "100%.pdf %s %% %x %-5d %d"}, []string{"100%.pdf %s %% %x %-5d 1", "100%.pdf %s %% %x %-5d 2"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.naming.Resolve(two); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestFoldCase(t *testing.T) {
+	for _, pair := range [][2]string{{"A.txt", "a.TXT"}, {"\u00c9.txt", "e\u0301.txt"}, {"stra\u00dfe", "STRASSE"}} {
+		if exporters.FoldCase(pair[0]) != exporters.FoldCase(pair[1]) {
+			t.Errorf("%q and %q are told apart", pair[0], pair[1])
+		}
+	}
+	if exporters.FoldCase("a.txt") == exporters.FoldCase("b.txt") {
+		t.Error("a.txt and b.txt are taken for one")
+	}
+}

@@ -1,0 +1,181 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pkg/sftp"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters"
+)
+
+// source reads files from one server.
+type source struct{ *server }
+
+func openSource(env exporters.Env, p ReadParams) (*source, error) {
+	s, err := newServer(env, p.Place)
+	if err != nil {
+		return nil, err
+	}
+	return &source{s}, nil
+}
+
+// ofOurs are the temporary names of deliveries.
+var ofOurs = regexp.MustCompile(`^\..*\.[0-9a-f-]{36}-[0-9]+\.(part|old)$`)
+
+// there is the path that the server is asked for.
+func there(name string) string {
+	if name = strings.TrimPrefix(name, "~/"); name == "" {
+		return "."
+	}
+	return name
+}
+
+// Stat implements exporters.Source.
+func (s *source) Stat(ctx context.Context, name string) (o exporters.Object, err error) {
+	err = s.with(ctx, func(c *session) error {
+		info, err := c.Stat(there(name))
+		switch {
+		case err != nil:
+			return fault(ctx, err, fmt.Sprintf("read %q", name))
+		case info.IsDir():
+			return engine.Errorf(engine.NotFound, "%q is a folder at the SFTP server; the path parameter imports what is in it.", name)
+		}
+		o = objectOf(name, info)
+		return nil
+	})
+	return o, err
+}
+
+func objectOf(name string, info fs.FileInfo) exporters.Object {
+	return exporters.Object{Name: name, Size: info.Size(), Version: fmt.Sprintf("%d-%d", info.ModTime().Unix(), info.Size())}
+}
+
+// List implements exporters.Source. Links to files are files; those to folders are left out, since they may go in circles.
+func (s *source) List(ctx context.Context, prefix string, yield func(exporters.Object) error) error {
+	dir, start := path.Split(prefix)
+	return s.with(ctx, func(c *session) error { return c.walk(ctx, dir, start, yield) })
+}
+
+// walk lists the files of a folder, which is empty or ends in a slash, whose names begin with start, and those of the
+// folders in it.
+func (s *session) walk(ctx context.Context, dir, start string, yield func(exporters.Object) error) error {
+	entries, err := s.ReadDirContext(ctx, there(dir))
+	if err != nil {
+		return fault(ctx, err, fmt.Sprintf("list %q", dir))
+	}
+	entries = slices.DeleteFunc(entries, func(e fs.FileInfo) bool {
+		return !strings.HasPrefix(e.Name(), start) || ofOurs.MatchString(e.Name()) || strings.Contains(e.Name(), "/")
+	})
+	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return strings.Compare(inOrder(a), inOrder(b)) })
+	for _, e := range entries {
+		name := dir + e.Name()
+		if e.Mode()&fs.ModeSymlink != 0 {
+			if e, err = s.Stat(there(name)); err != nil || !e.Mode().IsRegular() {
+				continue // leads nowhere, or not to a file
+			}
+		}
+		switch {
+		case e.IsDir():
+			err = s.walk(ctx, name+"/", "", yield)
+		case e.Mode().IsRegular():
+			err = yield(objectOf(name, e))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inOrder is what an entry is ordered by, so that the names of all files are in order.
+func inOrder(e fs.FileInfo) string {
+	if e.IsDir() {
+		return e.Name() + "/"
+	}
+	return e.Name()
+}
+
+// Open implements exporters.Source.
+func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+	c, err := s.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{ctx: ctx, source: s, session: c, offset: offset, stop: context.AfterFunc(ctx, c.close)}
+	if r.file, err = c.Open(there(o.Name)); err != nil {
+		r.broken = true
+		r.Close()
+		return nil, fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+	}
+	info, err := r.file.Stat()
+	if err == nil && o.Version != "" && objectOf(o.Name, info).Version != o.Version {
+		r.Close()
+		return nil, engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
+	}
+	return r, nil
+}
+
+// piece is what is asked for at once; the library sends for its parts without waiting in between.
+const piece = 1 << 20
+
+// reader reads one file on a connection of its own.
+type reader struct {
+	ctx     context.Context //nolint:containedctx // of the one transfer that this is
+	source  *source
+	session *session
+	file    *sftp.File
+	stop    func() bool
+	offset  int64
+	buffer  []byte
+	rest    []byte // of buffer
+	err     error
+	broken  bool
+	closing sync.Once
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 && r.err == nil {
+		if r.buffer == nil {
+			r.buffer = make([]byte, piece)
+		}
+		var n int
+		n, r.err = r.file.ReadAt(r.buffer, r.offset)
+		r.offset, r.rest = r.offset+int64(n), r.buffer[:n]
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	switch {
+	case len(r.rest) > 0 || r.err == nil:
+		return n, nil
+	case errors.Is(r.err, io.EOF):
+		return n, io.EOF
+	}
+	r.broken = true
+	return n, fault(r.ctx, r.err, "read a file")
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error {
+	r.closing.Do(func() {
+		if r.file != nil && r.file.Close() != nil {
+			r.broken = true
+		}
+		if !r.stop() || r.broken {
+			r.session.close()
+			return
+		}
+		r.source.put(r.session)
+	})
+	return nil
+}

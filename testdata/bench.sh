@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# bench.sh BINARY [flags of cmd/bench]: measures the program against its peers. nginx, the peer of downloads, is taken from
+# the machine, or unpacked from its Debian package into GANTRY_CACHE: nothing is installed and no service started.
+set -euo pipefail
+gantry=$(realpath "$1")
+shift
+cd "$(dirname "$0")/.."
+cache=${GANTRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools}
+
+nginx=$(PATH=$PATH:/usr/sbin command -v nginx || true)
+if [ -z "$nginx" ]; then
+  nginx=$cache/nginx/usr/sbin/nginx
+  if [ ! -x "$nginx" ]; then
+    echo "will unpack: nginx, into $cache"
+    mkdir -p "$cache"
+    tmp=$(mktemp -d "$cache/.nginx.XXXXXX")
+    trap 'rm -rf "$tmp"' EXIT
+    (
+      cd "$tmp"
+      apt-get -qq download nginx 2>/dev/null || {
+        root=()
+        [ "$(id -u)" = 0 ] || root=(sudo -n)
+        "${root[@]}" apt-get -qq update >/dev/null
+        apt-get -qq download nginx 2>/dev/null
+      }
+      dpkg -x nginx_*.deb root
+    )
+    rm -rf "$cache/nginx"
+    mv "$tmp/root" "$cache/nginx"
+  fi
+fi
+
+go build -o bin/bench ./cmd/bench
+exec bin/bench -gantry "$gantry" -nginx "$nginx" "$@"
