@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/gantry-engine/gantry/api"
@@ -15,7 +14,6 @@ import (
 	v2 "github.com/gantry-engine/gantry/api/v2"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
-	"github.com/gantry-engine/gantry/engine/filestore"
 	"github.com/gantry-engine/gantry/engine/link"
 	"github.com/gantry-engine/gantry/engine/secret"
 	"github.com/gantry-engine/gantry/engine/sqlstore"
@@ -30,7 +28,6 @@ import (
 type app struct {
 	engine *engine.Engine
 	store  *sqlstore.Store
-	files  *filestore.Dir
 	keys   *secret.Keys
 	log    *slog.Logger
 	close  func()
@@ -39,6 +36,7 @@ type app struct {
 // appConfig is what an app is made of.
 type appConfig struct {
 	dataFlags
+	sharedFlags
 	workFlags
 	egress     *egress.Policy
 	holder     string // what another process on the same data is told
@@ -51,7 +49,7 @@ type appConfig struct {
 // workFlags say how much one process does at once.
 type workFlags struct {
 	limitFlags
-	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0: one a core." default:"0"`
+	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0 with --database: only the API." default:"${cores}"`
 	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 }
 
@@ -65,15 +63,11 @@ func (f workFlags) check() error {
 
 // lanes gives each lane its slots.
 func (f workFlags) lanes(names []string) []engine.Lane {
-	workers := f.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
 	lanes := make([]engine.Lane, len(names))
 	for i, name := range names {
-		lanes[i] = engine.Lane{Name: name, Slots: workers}
+		lanes[i] = engine.Lane{Name: name, Slots: f.Workers}
 		if name == engine.LaneNet {
-			lanes[i].Slots = 4 * workers
+			lanes[i].Slots = 4 * f.Workers
 		}
 	}
 	return lanes
@@ -108,13 +102,17 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.workFlags.check(), c.limitFlags.check()); err != nil {
-		return nil, err
+	if c.Workers == 0 && !c.shared() {
+		return nil, errors.New("--workers 0 is for a server beside workers, with which it shares a --database")
 	}
 	if err := c.make(); err != nil {
 		return nil, err
 	}
-	unlock, err := c.lock(c.holder)
+	catalog, err := p.catalog(c.egress, c.ownDownloadHost)
+	if err != nil {
+		return nil, err
+	}
+	work, unlock, err := c.claimWork()
 	if err != nil {
 		return nil, err
 	}
@@ -125,35 +123,38 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		}
 	}()
 	limits := c.limits()
-	store, bus, queue, err := c.openStore(ctx, limits, c.log)
+	f, err := c.open(ctx, catalog, limits, c.log)
 	if err != nil {
 		return nil, err
 	}
-	a.store = store
+	a.store = f.store
 	a.close = func() {
-		if err := store.Close(); err != nil {
-			c.log.Error("close the database", "error", err)
-		}
+		f.end(c.log)
 		unlock()
 	}
-	if a.keys, err = c.openKeys(ctx, store, c.acceptLoss); err != nil {
+	if a.keys, err = c.openKeys(ctx, f.store); err != nil {
 		return nil, err
 	}
-	if a.files, err = c.openFiles(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(c.work(), 0o700); err != nil {
-		return nil, fmt.Errorf("make the work folder: %w", err)
-	}
-	catalog, err := p.catalog(c.egress, c.ownDownloadHost)
+	files, err := c.openFiles()
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, fmt.Errorf("make the work folder: %w", err)
+	}
 	a.engine = &engine.Engine{
-		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: a.files, Sealer: a.keys, Limits: limits,
-		Lanes: c.lanes(catalog.Lanes()), WorkDir: c.work(), Drain: c.Drain, Log: c.log,
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Files: files, Sealer: a.keys, Limits: limits,
+		Lanes: c.lanes(catalog.Lanes()), WorkDir: work, Drain: c.Drain, Log: c.log, Now: f.store.Now,
 	}
 	return a, nil
+}
+
+// openKeys returns the keys that seal and sign: those of the data folder, or of the database that others share.
+func (c appConfig) openKeys(ctx context.Context, store *sqlstore.Store) (*secret.Keys, error) {
+	if c.shared() {
+		return c.sharedKeys(ctx, store)
+	}
+	return c.dataFlags.openKeys(ctx, store, c.acceptLoss)
 }
 
 // urls are the addresses under which clients reach the server.

@@ -23,6 +23,9 @@ type backupCommand struct {
 // Run copies database, files and key file, in the order in which nothing is missing: the database first, then the bytes
 // that its rows name, which are never changed.
 func (b *backupCommand) Run(ctx context.Context, p *program) (err error) {
+	if b.shared() {
+		return errors.New("a PostgreSQL database is copied with its own tools, such as pg_dump; the files lie where --files says")
+	}
 	if err := b.exists(); err != nil {
 		return err
 	}
@@ -31,7 +34,7 @@ func (b *backupCommand) Run(ctx context.Context, p *program) (err error) {
 	}
 	to := dataFlags{Data: b.To}
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
-	store, _, _, err := b.openStore(ctx, engine.DefaultLimits(), log)
+	store, err := b.openStore(ctx, engine.DefaultLimits(), log)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -49,8 +51,10 @@ type commands struct {
 	Config configFile `help:"Read flags from this YAML file; keys are the flags' names." type:"existingfile" placeholder:"FILE"`
 
 	Serve      serveCommand      `cmd:"" help:"Serve the API and do the work."`
+	Work       workCommand       `cmd:"" help:"Do the work of servers that share a database, without an API."`
 	Run        runCommand        `cmd:"" help:"Run one job and exit."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Nodes      nodesCommand      `cmd:"" help:"List the processes that share a database."`
 	Operations operationsCommand `cmd:"" help:"List what this program can do."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what works here, and what would enable the rest."`
 	Backup     backupCommand     `cmd:"" help:"Copy database, files and key into a new folder, while the server runs."`
@@ -80,7 +84,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 		kong.Exit(func(code int) { exit = &code; panic(exiting{}) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
-		kong.Vars{"data": defaultData()},
+		kong.Vars{"data": defaultData(), "cores": strconv.Itoa(runtime.GOMAXPROCS(0))},
 		kong.UsageOnError(),
 	)
 	if err != nil {

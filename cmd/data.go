@@ -5,22 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
-	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/filestore"
-	"github.com/gantry-engine/gantry/engine/localqueue"
 	"github.com/gantry-engine/gantry/engine/secret"
 	"github.com/gantry-engine/gantry/engine/sqlstore"
 )
 
 // dataFlags say where the data is.
 type dataFlags struct {
-	Data string `help:"Folder of the database, the files and the key file." default:"${data}" placeholder:"DIR"`
+	Data     string `help:"Folder of the database, the files and the key file." default:"${data}" placeholder:"DIR"`
+	Database string `help:"PostgreSQL database, 14 or newer, in place of the one in the folder; any number of processes may share it." placeholder:"postgres://…"`
 }
 
 // The parts of a data folder.
@@ -40,7 +37,7 @@ func (d dataFlags) make() error {
 
 // exists refuses a folder without data, which a command that only looks at it would else make.
 func (d dataFlags) exists() error {
-	if _, err := os.Stat(d.database()); err != nil {
+	if _, err := os.Stat(d.database()); err != nil && !d.shared() {
 		return fmt.Errorf("there is no data of gantry (--data names another folder): %w", err)
 	}
 	return nil
@@ -61,19 +58,6 @@ func (d dataFlags) lock(holder string) (release func(), err error) {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt([]byte(holder+"\n"), 0) // only for the text above
 	return func() { f.Close() }, nil
-}
-
-// openStore opens the database.
-func (d dataFlags) openStore(ctx context.Context, limits engine.Limits, log *slog.Logger) (*sqlstore.Store, *localqueue.Bus, *localqueue.Queue, error) {
-	store, err := sqlstore.OpenSQLite(ctx, d.database(),
-		sqlstore.Options{Expiry: limits.Expiry, Idempotency: limits.Idempotency, Log: log})
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	bus := localqueue.NewBus()
-	queue := localqueue.New(store.Node(), store.Turn)
-	store.Bind(queue, bus)
-	return store, bus, queue, nil
 }
 
 // keySetting is where the database keeps the name of the key it was sealed with.
@@ -113,6 +97,3 @@ Lost without it: the parameters of tasks that have not ended (they will fail) or
 What still works: API keys, finished jobs and their files, which get new links.
 Put the key file back from a backup, or go on without it: gantry serve --accept-lost-key`, path, what)
 }
-
-// openFiles opens the store of bytes.
-func (d dataFlags) openFiles() (*filestore.Dir, error) { return filestore.OpenDir(d.files()) }

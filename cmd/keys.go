@@ -34,17 +34,21 @@ type keysRevoke struct {
 	ID string `arg:"" help:"The key's id, as list shows it."`
 }
 
-// withAccounts opens the database beside a server that may be running.
-func (d dataFlags) withAccounts(ctx context.Context, p *program, do func(*engine.Engine) error) error {
+// beside opens the tables beside processes that may be running.
+func (d dataFlags) beside(ctx context.Context, p *program, do func(footing) error) error {
 	if err := d.make(); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
-	store, _, _, err := d.openStore(ctx, engine.DefaultLimits(), log)
+	f, err := d.openLocal(ctx, engine.DefaultLimits(), log)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(&engine.Engine{Store: store.Engine(), Log: log}), store.Close())
+	return errors.Join(do(f), f.store.Close())
+}
+
+func (d dataFlags) withAccounts(ctx context.Context, p *program, do func(*engine.Engine) error) error {
+	return d.beside(ctx, p, func(f footing) error { return do(&engine.Engine{Store: f.store.Engine(), Now: f.store.Now}) })
 }
 
 // Run creates the key.

@@ -68,7 +68,7 @@ func killRun(t *testing.T, seed uint64) {
 
 // unacknowledged returns the tasks that end without anybody's doing: stored jobs whose answers were cut off go on too, but
 // those without their upload.
-func unacknowledged(t *testing.T, s *server) (ids []string) {
+func unacknowledged(t testing.TB, s *server) (ids []string) {
 	t.Helper()
 	_, text, err := s.ask("GET", "/v2/jobs?per_page=1000&include=tasks", "")
 	var list struct {
@@ -113,34 +113,39 @@ func (a *acknowledged) submitUntil(s *server, dead <-chan struct{}) {
 		case <-dead:
 			return
 		default:
+			a.submit(s)
 		}
-		status, text, err := s.ask("POST", "/v2/jobs", killJob)
-		if err != nil || status != 201 {
-			continue
-		}
-		var job struct {
-			Data struct {
-				ID    string
-				Tasks []struct {
-					Name   string
-					Result struct {
-						Form struct {
-							URL        string
-							Parameters map[string]string
-						}
+	}
+}
+
+// submit submits a job and its upload.
+func (a *acknowledged) submit(s *server) {
+	status, text, err := s.ask("POST", "/v2/jobs", killJob)
+	if err != nil || status != 201 {
+		return
+	}
+	var job struct {
+		Data struct {
+			ID    string
+			Tasks []struct {
+				Name   string
+				Result struct {
+					Form struct {
+						URL        string
+						Parameters map[string]string
 					}
 				}
 			}
 		}
-		if json.Unmarshal(text, &job) != nil {
-			continue
-		}
-		form := job.Data.Tasks[1].Result.Form
-		if upload(form.URL, form.Parameters) == http.StatusCreated {
-			a.mu.Lock()
-			a.ids = append(a.ids, job.Data.ID)
-			a.mu.Unlock()
-		}
+	}
+	if json.Unmarshal(text, &job) != nil {
+		return
+	}
+	form := job.Data.Tasks[1].Result.Form
+	if upload(form.URL, form.Parameters) == http.StatusCreated {
+		a.mu.Lock()
+		a.ids = append(a.ids, job.Data.ID)
+		a.mu.Unlock()
 	}
 }
 
@@ -163,7 +168,7 @@ func upload(url string, parameters map[string]string) int {
 }
 
 // checkFile downloads what has a link and compares it with what is said of it.
-func checkFile(t *testing.T, url string, size int64, sum string) {
+func checkFile(t testing.TB, url string, size int64, sum string) {
 	t.Helper()
 	if url == "" {
 		return
@@ -183,10 +188,19 @@ func checkTables(t *testing.T, data string, acked int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	checkRows(t, db, data, acked)
+	if left, _ := filepath.Glob(filepath.Join(data, "work", "*")); len(left) > 0 {
+		t.Errorf("left in the work folder: %v", left)
+	}
+}
+
+// checkRows looks at the tables and at the files they name.
+func checkRows(t testing.TB, db *sql.DB, data string, acked int) {
+	t.Helper()
 	for what, query := range map[string]string{
 		"tasks that are neither over nor waiting for an upload": `SELECT count(*) FROM tasks WHERE ended_at IS NULL
 			AND awaits = 0 AND deps_left = 0`,
-		"tasks that ended twice":     `SELECT count(*) FROM (SELECT 1 FROM events WHERE kind IN ('task.finished', 'task.failed') GROUP BY task_id HAVING count(*) > 1)`,
+		"tasks that ended twice":     `SELECT count(*) FROM (SELECT 1 FROM events WHERE kind IN ('task.finished', 'task.failed') GROUP BY task_id HAVING count(*) > 1) AS t`,
 		"jobs with a wrong count":    `SELECT count(*) FROM jobs WHERE tasks_left <> (SELECT count(*) FROM tasks WHERE job_id = jobs.id AND ended_at IS NULL)`,
 		"gaps in a job's events":     `SELECT count(*) FROM jobs WHERE events <> (SELECT count(*) FROM events WHERE job_id = jobs.id)`,
 		"files that refer to nobody": `SELECT count(*) FROM files WHERE blob_id IS NOT NULL AND blob_id NOT IN (SELECT id FROM blobs WHERE dying = 0)`,
@@ -219,8 +233,5 @@ func checkTables(t *testing.T, data string, acked int) {
 	}
 	if acked > 0 && blobs == 0 {
 		t.Error("no file was looked at")
-	}
-	if left, _ := filepath.Glob(filepath.Join(data, "work", "*")); len(left) > 0 {
-		t.Errorf("left in the work folder: %v", left)
 	}
 }

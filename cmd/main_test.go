@@ -16,16 +16,19 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/cmd"
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
 // beGantry makes this test binary be the program itself, so that tests can start, signal and kill real processes.
 const beGantry = "GANTRY_TEST_BE_GANTRY"
 
+var servers testserver.Servers
+
 func TestMain(m *testing.M) {
 	if os.Getenv(beGantry) != "" {
-		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
+		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation())))
 	}
-	os.Exit(m.Run())
+	os.Exit(testserver.Main(m, &servers))
 }
 
 // testKey is the API key of every server in these tests.

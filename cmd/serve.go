@@ -22,15 +22,15 @@ import (
 // serveCommand is `gantry serve`.
 type serveCommand struct {
 	dataFlags
+	sharedFlags
 	workFlags
+	logFlags
 	Listen        string         `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080"`
 	PublicURL     string         `help:"Address under which clients reach this server; links begin with it." placeholder:"URL"`
 	DownloadsURL  string         `help:"Address of its own for downloads, on a host that serves nothing else. Only then are active types such as HTML shown inline." placeholder:"URL"`
 	EgressAllow   []netip.Prefix `help:"Private networks that tasks may call all the same." placeholder:"CIDR,…"`
 	TLSCert       string         `help:"Certificate to serve HTTPS with." placeholder:"FILE" type:"existingfile"`
 	TLSKey        string         `help:"Its private key." placeholder:"FILE" type:"existingfile"`
-	LogLevel      slog.Level     `help:"debug, info, warn or error." default:"info"`
-	LogJSON       bool           `help:"Write the log as JSON."`
 	AcceptLostKey bool           `help:"Start with a fresh key file although the old one is missing or another; what it sealed is lost."`
 	APIKey        string         `help:"An API key with all scopes, instead of a generated one." env:"GANTRY_API_KEY" placeholder:"KEY"`
 	APIKeyFile    string         `help:"A file with that key." env:"GANTRY_API_KEY_FILE" placeholder:"FILE"`
@@ -49,7 +49,7 @@ func (s *serveCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	a, err := p.open(ctx, appConfig{
-		dataFlags: s.dataFlags, workFlags: s.workFlags, egress: egress.New(s.EgressAllow), acceptLoss: s.AcceptLostKey, log: log,
+		dataFlags: s.dataFlags, sharedFlags: s.sharedFlags, workFlags: s.workFlags, egress: egress.New(s.EgressAllow), acceptLoss: s.AcceptLostKey, log: log,
 		ownDownloadHost: u.downloads != "",
 		holder:          fmt.Sprintf("process %d, listening on %s", os.Getpid(), listener.Addr()),
 	})
@@ -66,14 +66,6 @@ func (s *serveCommand) Run(ctx context.Context, p *program) error {
 	}
 	fmt.Fprintf(p.stdout, "listening on %s://%s\n", s.scheme(), listener.Addr())
 	return s.serve(ctx, a, listener, handler)
-}
-
-func (s *serveCommand) logger(p *program) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogJSON {
-		return slog.New(slog.NewJSONHandler(p.stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(p.stderr, options))
 }
 
 func (s *serveCommand) scheme() string {
@@ -190,12 +182,5 @@ func (s *serveCommand) firstKey(ctx context.Context, p *program, a *app) error {
 }
 
 func (s *serveCommand) givenKey() (string, error) {
-	if s.APIKeyFile == "" {
-		return strings.TrimSpace(s.APIKey), nil
-	}
-	text, err := os.ReadFile(s.APIKeyFile)
-	if err != nil {
-		return "", fmt.Errorf("read --api-key-file: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
+	return textOrFile(s.APIKey, s.APIKeyFile, "--api-key-file")
 }

@@ -42,6 +42,28 @@ func OpenDir(root string) (*Dir, error) {
 	return d, nil
 }
 
+// unfinishedFor is for how long a write that others may be at is left alone.
+const unfinishedFor = 48 * time.Hour
+
+// OpenShared is OpenDir for a folder that other processes use at the same time, on a file system that all of them see.
+func OpenShared(root string) (*Dir, error) {
+	d := &Dir{root: root, tmp: filepath.Join(root, "tmp"), ready: map[string]bool{}}
+	if err := os.MkdirAll(d.tmp, 0o700); err != nil {
+		return nil, fmt.Errorf("make the file store: %w", err)
+	}
+	left, err := os.ReadDir(d.tmp)
+	if err != nil {
+		return nil, fmt.Errorf("clean the file store: %w", err)
+	}
+	for _, e := range left {
+		info, err := e.Info()
+		if err == nil && time.Since(info.ModTime()) > unfinishedFor {
+			_ = os.Remove(filepath.Join(d.tmp, e.Name())) // another process may be at the same
+		}
+	}
+	return d, nil
+}
+
 // At returns the store in the folder as another process may read it, beside the one that has it open.
 func At(root string) *Dir { return &Dir{root: root, tmp: filepath.Join(root, "tmp")} }
 

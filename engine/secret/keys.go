@@ -41,7 +41,7 @@ func Generate() (*Keys, error) {
 	if _, err := rand.Read(secret); err != nil {
 		return nil, err
 	}
-	return parse(base64.StdEncoding.EncodeToString(secret))
+	return Parse(base64.StdEncoding.EncodeToString(secret))
 }
 
 // Load reads a key file: one base64 key a line, the one in use first. A missing file is fs.ErrNotExist.
@@ -50,21 +50,33 @@ func Load(path string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the key file: %w", err)
 	}
-	return parse(string(text))
+	return Parse(string(text))
+}
+
+// minText is how long a text has to be that keys are made of.
+const minText = 32
+
+// FromText returns the key that the text stands for (HKDF-SHA256, RFC 5869). It is as hard to guess as the text is.
+func FromText(text string) (*Keys, error) {
+	if len(text) < minText {
+		return nil, fmt.Errorf("it must have at least %d characters", minText)
+	}
+	secret, err := hkdf.Key(sha256.New, []byte(text), nil, "gantry secret key", keyBytes)
+	if err != nil {
+		return nil, err
+	}
+	one, err := newKey(secret)
+	return &Keys{keys: []key{one}}, err
 }
 
 // Save writes the keys to a new file that only its owner can read. An existing file is fs.ErrExist.
 func (k *Keys) Save(path string) error {
-	var text strings.Builder
-	for _, key := range k.keys {
-		text.WriteString(base64.StdEncoding.EncodeToString(key.secret) + "\n")
-	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-")
 	if err != nil {
 		return fmt.Errorf("write the key file: %w", err)
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.WriteString(text.String())
+	_, err = tmp.WriteString(k.Text())
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("write the key file: %w", err)
 	}
@@ -77,7 +89,17 @@ func (k *Keys) Save(path string) error {
 	return nil
 }
 
-func parse(text string) (*Keys, error) {
+// Text writes the keys as a key file has them. Whoever reads it can open all that they seal.
+func (k *Keys) Text() string {
+	var text strings.Builder
+	for _, key := range k.keys {
+		text.WriteString(base64.StdEncoding.EncodeToString(key.secret) + "\n")
+	}
+	return text.String()
+}
+
+// Parse reads what Text wrote.
+func Parse(text string) (*Keys, error) {
 	k := &Keys{}
 	for _, line := range strings.Fields(text) {
 		secret, err := base64.StdEncoding.DecodeString(line)
@@ -159,6 +181,22 @@ func (k *Keys) Seal(plain []byte, bind string) ([]byte, error) {
 	}
 	out = append(out, nonce...)
 	return key.aead.Seal(out, nonce, plain, []byte(bind)), nil
+}
+
+// SealText is Seal for a text, in base64.
+func (k *Keys) SealText(text, bind string) (string, error) {
+	out, err := k.Seal([]byte(text), bind)
+	return base64.StdEncoding.EncodeToString(out), err
+}
+
+// UnsealText opens what SealText sealed.
+func (k *Keys) UnsealText(sealed, bind string) (string, error) {
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", err
+	}
+	out, err := k.Unseal(raw, bind)
+	return string(out), err
 }
 
 // Unseal implements engine.Sealer.

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # PostgreSQL: a cluster of its own, from the distribution's packages, run by a plain user. Durability is off: a process of
 # the server may be killed, its machine not.
+#
+#   postgres.sh down DIR   takes a started server away as a crash would; up brings it back in its place
 . "$(dirname "$0")/lib.sh"
 
 bin_dir() { compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1; }
@@ -39,23 +41,31 @@ do_start() {
       --pwfile=/dev/stdin <"$STATE/password" >"$STATE/initdb.log" 2>&1 || { cat "$STATE/initdb.log" >&2; return 1; }
   fi
   data=$(readlink -f "$data")
-  as_pg "$bin/pg_ctl" -D "$data" -w -t "$START_TIMEOUT" -l "$data/server.log" -s start -o \
-    "-p $port -c listen_addresses=$HOST -c unix_socket_directories= -c max_connections=300 -c fsync=off -c full_page_writes=off" >&2
-  record postgres "$(as_pg head -n 1 "$data/postmaster.pid")"
-  emit "POSTGRES_URL=postgres://postgres:postgres@$HOST:$port/postgres?sslmode=disable" \
-    "POSTGRES_PORT=$port" "POSTGRES_DATA=$data" "POSTGRES_BIN=$bin"
+  echo "-p $port -c listen_addresses=$HOST -c unix_socket_directories= -c max_connections=300 -c fsync=off -c full_page_writes=off" \
+    >"$STATE/options"
+  up
+  emit "POSTGRES_URL=postgres://postgres:postgres@$HOST:$port/postgres?sslmode=disable"
 }
 
-# A smart shutdown would wait for the clients.
-before_stop() {
-  local f pid
-  for f in $(each_pid_file); do
-    if alive "$f"; then read -r pid _ <"$f"; kill -INT "$pid" || true; fi
-  done
+ctl() { # ctl ARGUMENT...: pg_ctl on the data
+  local data
+  data=$(readlink -f "$STATE/data")
+  as_pg "$(bin_dir)/pg_ctl" -D "$data" -w -t "$START_TIMEOUT" -l "$data/server.log" -s "$@" >&2
 }
+
+up() {
+  ctl start -o "$(cat "$STATE/options")"
+  record postgres "$(as_pg head -n 1 "$(readlink -f "$STATE/data")/postmaster.pid")"
+}
+
+before_stop() { [ ! -e "$STATE/data" ] || ctl -m fast stop || true; }
 
 after_stop() {
   [ ! -L "$STATE/data" ] || rm -rf "$(readlink -f "$STATE/data")"
 }
 
-main "$@"
+case ${1:-} in
+  down) STATE=$(cd "$2" && pwd)/$NAME; ctl -m immediate stop ;;
+  up) STATE=$(cd "$2" && pwd)/$NAME; up ;;
+  *) main "$@" ;;
+esac
