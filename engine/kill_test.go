@@ -17,31 +17,47 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
 var killSeeds = flag.Int("kill-seeds", 20, "random runs in which a process is killed")
 
-// victimDir names the folder in the environment of the process that is to be killed.
-const victimDir = "GANTRY_TEST_VICTIM"
+// The folder and the database of the process that is to be killed, in its environment.
+const (
+	victimDir      = "GANTRY_TEST_VICTIM"
+	victimDatabase = "GANTRY_TEST_VICTIM_DATABASE"
+)
+
+var servers testserver.Servers
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimDir); dir != "" {
-		fmt.Fprintln(os.Stderr, victim(context.Background(), dir))
+		fmt.Fprintln(os.Stderr, victim(context.Background(), dir, os.Getenv(victimDatabase)))
 		os.Exit(1) // it runs until it is killed
 	}
 	flag.Parse()
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("25") // each is a few dozen commits to a disk
 	}
-	os.Exit(m.Run())
+	os.Exit(testserver.Main(m, &servers))
 }
 
 // TestKill kills a process at random moments of random jobs, several times over, and looks at what is left.
 func TestKill(t *testing.T) {
+	killAll(t, func(testing.TB, string) string { return "" })
+}
+
+func TestKillOnPostgres(t *testing.T) {
+	server := servers.Start(t, "postgres")["POSTGRES_URL"]
+	killAll(t, func(t testing.TB, dir string) string { return enginetest.DatabaseOf(t, server, dir) })
+}
+
+func killAll(t *testing.T, database func(t testing.TB, dir string) string) {
 	for seed := range *killSeeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			k := &killing{T: t, dir: t.TempDir(), random: rand.New(rand.NewPCG(uint64(seed), 0)), deleted: map[engine.ID]bool{}}
+			dir := t.TempDir()
+			k := &killing{T: t, dir: dir, database: database(t, dir), random: rand.New(rand.NewPCG(uint64(seed), 0)), deleted: map[engine.ID]bool{}}
 			for range 2 + k.random.IntN(3) {
 				k.round()
 			}
@@ -52,17 +68,18 @@ func TestKill(t *testing.T) {
 
 type killing struct {
 	*testing.T
-	dir     string
-	random  *rand.Rand
-	stored  []engine.ID // jobs whose submission was acknowledged
-	deleted map[engine.ID]bool
+	dir      string
+	database string
+	random   *rand.Rand
+	stored   []engine.ID // jobs whose submission was acknowledged
+	deleted  map[engine.ID]bool
 }
 
 // round starts a process and kills it after a random number of the lines with which it tells what it is at.
 func (k *killing) round() {
 	k.Helper()
 	victim := exec.CommandContext(k.Context(), os.Args[0])
-	victim.Env = append(os.Environ(), victimDir+"="+k.dir)
+	victim.Env = append(os.Environ(), victimDir+"="+k.dir, victimDatabase+"="+k.database)
 	victim.Stderr = os.Stderr
 	out, err := victim.StdoutPipe()
 	if err != nil {
@@ -97,7 +114,7 @@ func (k *killing) note(line string) {
 
 // inspect lets what is left run to its end and checks it.
 func (k *killing) inspect() {
-	s := enginetest.New(k.T, killConfig(k.dir, io.Discard))
+	s := enginetest.New(k.T, killConfig(k.dir, k.database, io.Discard))
 	s.Start(k.T)
 	jobs, err := s.Jobs(k.Context(), engine.JobQuery{User: s.User})
 	if err != nil {
@@ -232,7 +249,7 @@ func (k *killing) wantBlobs(s *enginetest.Server, want map[engine.BlobID]bool) {
 const killExpiry = 1000 * time.Hour
 
 // killConfig is the same for the process that is killed and the one that looks after it.
-func killConfig(dir string, say io.Writer) enginetest.Config {
+func killConfig(dir, database string, say io.Writer) enginetest.Config {
 	limits := engine.DefaultLimits()
 	limits.FreeSpace, limits.Expiry = 0, killExpiry
 	source := engine.Define("source", "Makes files.", engine.LaneCPU, struct{}{}, engine.HandlerFunc[struct{}](
@@ -242,7 +259,7 @@ func killConfig(dir string, say io.Writer) enginetest.Config {
 	source.Source = true
 	step := source
 	step.Name, step.Source, step.Lane = "step", false, engine.LaneNet
-	return enginetest.Config{Dir: dir, Limits: limits, Operations: []engine.Operation{source, step}}
+	return enginetest.Config{Dir: dir, Database: database, Limits: limits, Operations: []engine.Operation{source, step}}
 }
 
 // work passes some input on and makes some files, says where it is, and fails now and then.
@@ -285,8 +302,8 @@ func (noise) Read(p []byte) (int, error) {
 }
 
 // victim runs an engine with random jobs and tells on its standard output what it is at, until it is killed.
-func victim(ctx context.Context, dir string) error {
-	c := killConfig(dir, os.Stdout)
+func victim(ctx context.Context, dir, database string) error {
+	c := killConfig(dir, database, os.Stdout)
 	c.Now = time.Now
 	s, err := enginetest.Assemble(ctx, c)
 	if err != nil {

@@ -17,12 +17,22 @@ import (
 
 // TestModel drives an engine at random and compares it, after every step, with a small model of what jobs and tasks are.
 func TestModel(t *testing.T) {
+	model(t, func(string) string { return "" }, rapid.IntRange(1, 4))
+}
+
+// TestModelOnPostgres has a slot for every task: what takes the last one is not decided in one place there.
+func TestModelOnPostgres(t *testing.T) {
+	server := servers.Start(t, "postgres")["POSTGRES_URL"]
+	model(t, func(dir string) string { return enginetest.DatabaseOf(t, server, dir) }, rapid.Just(200))
+}
+
+func model(t *testing.T, database func(dir string) string, slots *rapid.Generator[int]) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "model-")
 		if err != nil {
 			rt.Fatal(err)
 		}
-		w := &world{T: rt, dir: dir, slots: rapid.IntRange(1, 4).Draw(rt, "slots")}
+		w := &world{T: rt, dir: dir, database: database(dir), slots: slots.Draw(rt, "slots")}
 		w.open()
 		defer w.end()
 		rt.Repeat(map[string]func(*rapid.T){
@@ -74,12 +84,13 @@ type modelJob struct {
 type world struct {
 	*rapid.T
 	*enginetest.Server
-	gate  *enginetest.Gate
-	told  chan error // what the store answered the worker
-	dir   string
-	slots int
-	died  bool
-	jobs  []*modelJob
+	gate     *enginetest.Gate
+	told     chan error // what the store answered the worker
+	dir      string
+	database string
+	slots    int
+	died     bool
+	jobs     []*modelJob
 }
 
 func (w *world) open() {
@@ -90,7 +101,7 @@ func (w *world) open() {
 	w.gate = enginetest.NewGate()
 	step := w.gate.Operation("step", engine.LaneCPU)
 	step.Source = false
-	s, err := enginetest.Assemble(w.Context(), enginetest.Config{Dir: w.dir, Slots: w.slots, Drain: time.Millisecond, Log: io.Discard,
+	s, err := enginetest.Assemble(w.Context(), enginetest.Config{Dir: w.dir, Database: w.database, Slots: w.slots, Drain: time.Millisecond, Log: io.Discard,
 		Operations: []engine.Operation{w.gate.Operation("source", engine.LaneCPU), step}})
 	if err != nil {
 		w.Fatal(err)

@@ -14,11 +14,13 @@ type Ref struct {
 
 // Ready is a task that can be claimed.
 type Ready struct {
-	Ref      Ref // with the attempt before the claim
-	Job      ID
-	Lane     string
-	Priority int
-	Alone    bool // it has outlived too many workers: nothing else runs beside it
+	Ref       Ref // with the attempt before the claim
+	Job       ID
+	Operation string
+	Lane      string
+	Priority  int  // the lowest goes first; a queue of many machines tells only those below zero from the rest
+	Follows   bool // its job has begun: it goes before the first steps of others
+	Alone     bool // it has outlived too many workers: nothing else runs beside it in the process that takes it
 }
 
 // Lane is a pool of slots for one kind of work.
@@ -62,11 +64,13 @@ type Tx interface {
 // Queue is what differs between one machine and many: how ready tasks reach workers.
 type Queue interface {
 	// Enqueue takes part in every transaction of the graph, after its changes: ready lists what became claimable in it, and
-	// may be empty. It may claim through tx.
+	// may be empty. It may claim through tx. A transaction that others were in the way of is rolled back and tried again,
+	// Enqueue included; a store with several transactions at a time calls it from several goroutines.
 	Enqueue(ctx context.Context, tx Tx, ready []Ready) error
 
 	// Run calls handle in a goroutine for each task it has durably claimed, never more at once than the lane has slots, until
-	// ctx ends; then it claims no more and returns when the last handle has.
+	// ctx ends; then it claims no more and returns when the last handle has. The context of handle ends when the attempt is
+	// no longer this process's: with the cause ErrCanceled if its end is written, else ErrLeaseLost.
 	Run(ctx context.Context, lanes []Lane, handle func(context.Context, Claim)) error
 }
 

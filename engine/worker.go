@@ -118,9 +118,10 @@ func (w *worker) interrupt(task ID) {
 }
 
 // handle runs one claimed task and tells the store how it ended.
-func (w *worker) handle(_ context.Context, c Claim) {
+func (w *worker) handle(held context.Context, c Claim) {
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(held, func() { cancel(context.Cause(held)) })()
 	w.mu.Lock()
 	w.running[c.Ref] = attempt{c.User, cancel} // not by the task: its next attempt may begin before this one is taken off
 	w.mu.Unlock()
@@ -220,10 +221,10 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 	case o.err == nil:
 		w.settle(c, Settlement{Ref: c.Ref, Result: o.result, Created: o.created, Noted: o.noted})
 		return
-	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrLeaseLost):
+	case errors.Is(cause, ErrCanceled):
 		w.discard(c, o.created) // its end is written already
 		return
-	case errors.Is(cause, ErrShuttingDown):
+	case errors.Is(cause, ErrLeaseLost), errors.Is(cause, ErrShuttingDown): // a lost one may still be ours to hand back
 		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref})
 		return

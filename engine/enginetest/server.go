@@ -16,6 +16,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/filestore"
 	"github.com/gantry-engine/gantry/engine/localqueue"
+	"github.com/gantry-engine/gantry/engine/riverqueue"
 	"github.com/gantry-engine/gantry/engine/secret"
 	"github.com/gantry-engine/gantry/engine/sqlstore"
 )
@@ -34,13 +35,16 @@ type Server struct {
 	User  engine.UserID
 	Store *sqlstore.Store
 
-	stop context.CancelFunc
-	done chan error
+	stop  context.CancelFunc
+	done  chan error
+	close []func()
 }
 
 // Config chooses what New makes. Zero fields have defaults.
 type Config struct {
-	Dir        string // by default a temporary folder
+	Dir        string        // by default a temporary folder
+	Database   string        // URL of the folder's own PostgreSQL database, as DatabaseOf makes one; empty: SQLite, unless Database says else
+	Lease      time.Duration // on PostgreSQL, 1 s by default
 	Operations []engine.Operation
 	Slots      int // of each lane; 4 by default
 	Limits     engine.Limits
@@ -63,6 +67,9 @@ func New(t testing.TB, c Config) *Server {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
+	if server := Database(); server != "" && c.Database == "" {
+		c.Database = DatabaseOf(t, server, c.Dir)
+	}
 	s, err := Assemble(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +90,9 @@ func (c Config) defaults() Config {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
+	if c.Lease == 0 {
+		c.Lease = time.Second
+	}
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second
 	}
@@ -97,14 +107,14 @@ func Assemble(ctx context.Context, c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = clock.Now
 	}
-	store, err := sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), sqlstore.Options{
-		Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: c.Now})
+	catalog, err := engine.NewCatalog(c.Operations...)
 	if err != nil {
 		return nil, err
 	}
-	bus := localqueue.NewBus()
-	queue := localqueue.New(store.Node(), store.Turn)
-	store.Bind(queue, bus)
+	f, err := c.footing(ctx, catalog, log)
+	if err != nil {
+		return nil, err
+	}
 	files, err := filestore.OpenDir(filepath.Join(c.Dir, "files"))
 	if err != nil {
 		return nil, err
@@ -117,12 +127,8 @@ func Assemble(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := engine.NewCatalog(c.Operations...)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Clock: clock, Store: store, Engine: &engine.Engine{
-		Catalog: catalog, Store: store.Engine(), Queue: queue, Bus: bus, Files: files, Sealer: keys, Limits: c.Limits,
+	s := &Server{Clock: clock, Store: f.store, close: f.close, Engine: &engine.Engine{
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Files: files, Sealer: keys, Limits: c.Limits,
 		WorkDir: work, Drain: c.Drain, Log: log, Now: c.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
@@ -131,6 +137,38 @@ func Assemble(ctx context.Context, c Config) (*Server, error) {
 	u, err := s.Engine.Store.Accounts.EnsureUser(ctx, "tester")
 	s.User = u.ID
 	return s, err
+}
+
+// parts are what differs between one machine and many.
+type parts struct {
+	store *sqlstore.Store
+	queue engine.Queue
+	bus   engine.Bus
+	close []func()
+}
+
+func (c Config) footing(ctx context.Context, catalog *engine.Catalog, log *slog.Logger) (f parts, err error) {
+	options := sqlstore.Options{Expiry: c.Limits.Expiry, Idempotency: c.Limits.Idempotency, Log: log, Now: c.Now}
+	if c.Database == "" {
+		f.store, err = sqlstore.OpenSQLite(ctx, filepath.Join(c.Dir, "gantry.db"), options)
+		if err != nil {
+			return f, err
+		}
+		f.bus, f.queue = localqueue.NewBus(), localqueue.New(f.store.Node(), f.store.Turn)
+		f.store.Bind(f.queue, f.bus)
+		return f, nil
+	}
+	if f.store, err = sqlstore.OpenPostgres(ctx, c.Database, options); err != nil {
+		return f, err
+	}
+	queue, err := riverqueue.New(ctx, f.store, catalog, c.Database, riverqueue.Options{Lease: c.Lease, Log: log})
+	if err != nil {
+		return f, err
+	}
+	bus := riverqueue.NewBus(f.store, c.Database, log)
+	f.queue, f.bus, f.close = queue, bus, []func(){queue.Close, bus.Close}
+	f.store.Bind(queue, bus)
+	return f, nil
 }
 
 func keyFile(path string) (*secret.Keys, error) {
@@ -171,6 +209,9 @@ func (s *Server) Close(t T) {
 	s.Stop(t)
 	if err := s.Store.Close(); err != nil {
 		t.Errorf("close the store: %v", err)
+	}
+	for _, f := range s.close {
+		f()
 	}
 }
 

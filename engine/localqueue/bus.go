@@ -20,12 +20,13 @@ func NewBus() *Bus { return &Bus{jobs: map[engine.ID]map[chan struct{}]struct{}{
 // Publish implements engine.Bus.
 func (b *Bus) Publish(_ context.Context, tx engine.Tx, changed []engine.Hint) error {
 	if len(changed) > 0 {
-		tx.After(func() { b.deliver(changed) }, func() {})
+		tx.After(func() { b.Deliver(changed) }, func() {})
 	}
 	return nil
 }
 
-func (b *Bus) deliver(changed []engine.Hint) {
+// Deliver tells the subscribers at once.
+func (b *Bus) Deliver(changed []engine.Hint) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, h := range changed {

@@ -15,6 +15,7 @@ type batch struct {
 	cancels   []*cancellation
 	settles   []*settlement
 	postpones []*postponement
+	claims    []*claim
 	others    []*other
 	progress  map[engine.Ref]note
 
@@ -60,6 +61,13 @@ type postponement struct {
 	err error
 }
 
+type claim struct {
+	node  engine.ID
+	ref   engine.Ref
+	found *engine.Claim // nil if it was not to be had
+	err   error
+}
+
 // other is a change that is not made often enough to be gathered.
 type other struct {
 	do  func(*tx) error
@@ -88,6 +96,13 @@ func (b *batch) expect(err *error, weight int) {
 func (b *batch) failAll(err error) {
 	for _, r := range b.replies {
 		*r.err = err
+	}
+}
+
+// reset forgets what a try came to.
+func (b *batch) reset() {
+	for _, r := range b.replies {
+		*r.err = nil
 	}
 }
 

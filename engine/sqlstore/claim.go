@@ -8,8 +8,8 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
-const claimSet = `UPDATE tasks SET state = 'processing', node = ?, attempt = attempt + 1, percent = 0,
-	started_at = coalesce(started_at, ?) `
+const claimSet = `UPDATE tasks SET state = 'processing', node = ?, attempt = tasks.attempt + 1, percent = 0,
+	started_at = coalesce(tasks.started_at, ?) `
 
 const claimReturning = ` RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.user_id, tasks.name, tasks.operation,
 	tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at,
@@ -38,11 +38,7 @@ func (t *tx) ClaimRefs(ctx context.Context, node engine.ID, refs []engine.Ref) (
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	var r records
-	for _, ref := range refs {
-		r = append(r, []any{ref.Task, ref.Attempt})
-	}
-	return t.claim(ctx, claimRefsSQL, node, t.at, r)
+	return t.claim(ctx, claimRefsSQL, node, t.at, refRecords(refs))
 }
 
 func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []engine.Claim, err error) {
@@ -66,4 +62,38 @@ func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []eng
 		return nil
 	}, args...)
 	return claims, err
+}
+
+// Claim claims the task for node if it is still ready under the attempt; nil if it is not. Claims made at the same time
+// are committed together.
+func (s *Store) Claim(ctx context.Context, node engine.ID, ref engine.Ref) (*engine.Claim, error) {
+	e := &claim{node: node, ref: ref}
+	err := s.do(ctx, func(b *batch) {
+		b.claims = append(b.claims, e)
+		b.expect(&e.err, 1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.found, nil
+}
+
+func (t *tx) claimRefs(ctx context.Context, b *batch) error {
+	byNode := map[engine.ID][]engine.Ref{}
+	wanted := map[engine.Ref]*claim{}
+	for _, c := range b.claims {
+		c.found = nil
+		byNode[c.node] = append(byNode[c.node], c.ref)
+		wanted[c.ref] = c
+	}
+	for node, refs := range byNode {
+		claims, err := t.ClaimRefs(ctx, node, refs)
+		if err != nil {
+			return err
+		}
+		for _, c := range claims {
+			wanted[engine.Ref{Task: c.Task, Attempt: c.Attempt - 1}].found = &c
+		}
+	}
+	return nil
 }

@@ -107,6 +107,13 @@ func (t *tx) erase(ctx context.Context, tasks records) error {
 	if err != nil {
 		return err
 	}
+	// Whoever refers to one of them at this moment is waited for, or sees that it dies.
+	const take = `SELECT id FROM blobs WHERE id IN (SELECT id FROM {id id} AS r) ORDER BY id {for update}`
+	if t.store.dialect.lanes() > 1 && len(blobs) > 0 {
+		if err := t.each(ctx, take, func(rows) error { return nil }, blobs); err != nil {
+			return err
+		}
+	}
 	for _, step := range []struct {
 		query string
 		rows  records

@@ -9,22 +9,50 @@ import (
 	"time"
 )
 
-// dialect is what differs between the databases.
+// dialect is what differs between the databases. In a query, a value is written ?, and a set of records {name type, …},
+// with the types id, int and text; each column is bound as a whole. {for update} and {for share} lock the rows of a SELECT
+// where others may write at the same time.
 type dialect interface {
-	// records is a subquery with as many rows as are bound to it value by value, as room says for a number of them. With no
-	// room the JSON array of arrays bound to its one ? becomes the rows. Each column is a name and one of the types id, int,
-	// text; the first is never NULL, and rows in which it is are left out.
-	records(columns []string, room int) string
-	room(rows, columns int) int
+	asker
 
-	// begin is the statement that opens a transaction for writing.
-	begin() string
+	// look begins a view, the tables at one moment, which end ends.
+	look(ctx context.Context) (view asker, end func(context.Context) error, err error)
+
+	// away reports whether the database could not be reached.
+	away(err error) bool
+
+	// session returns a session that is not open yet; batches are written on as many as lanes says.
+	session() session
+	lanes() int
+
+	// again reports whether the transaction that failed with err is to be tried again as it was.
+	again(err error) bool
+
+	// committed finds out what became of a transaction whose commit failed with err. It waits until that is known.
+	committed(ctx context.Context, transaction string, err error) (bool, error)
+
+	// lockJobs is a query that locks the jobs of the given tasks and the given jobs, oldest first, and returns the name of
+	// the transaction; empty where nobody else writes.
+	lockJobs() string
+
+	// lockNodes is a query that is true for one transaction at a time; now is an expression, the database's clock in
+	// microseconds.
+	lockNodes() string
+	now() string
 
 	// migrate brings the tables up to date, and refuses those of a newer version.
-	migrate(ctx context.Context, db *sql.DB) error
+	migrate(ctx context.Context) error
 
 	// backup copies the database to a new file.
 	backup(ctx context.Context, path string) error
+
+	close() error
+}
+
+// asker answers queries. Records among args are those of the query's sets, in order. It is safe for concurrent use, unless
+// it is a view.
+type asker interface {
+	query(ctx context.Context, query string, args ...any) (rows, error)
 }
 
 // records collects the rows of one statement.
@@ -41,21 +69,21 @@ func (r records) JSON() string {
 	return string(out)
 }
 
-// placeholder is a set of records in a statement: {name type, …}.
+// placeholder is a set of records in a query, {name type, …}, or {for update} and the like.
 var placeholder = regexp.MustCompile(`\{([^}]*)\}`)
 
-// expand replaces each {name type, …} by the dialect's subquery. Rooms are those of the sets of records, in their order.
-func expand(d dialect, query string, rooms rooms) string {
-	n := 0
-	return placeholder.ReplaceAllStringFunc(query, func(m string) string {
-		columns := strings.Split(strings.Trim(m, "{}"), ",")
-		for i := range columns {
-			columns[i] = strings.TrimSpace(columns[i])
-		}
-		n++
-		return d.records(columns, rooms[n-1])
-	})
+// column is one of a set of records.
+type column struct{ name, kind string }
+
+func columns(set string) (all []column) {
+	for _, c := range strings.Split(strings.Trim(set, "{}"), ",") {
+		name, kind, _ := strings.Cut(strings.TrimSpace(c), " ")
+		all = append(all, column{name: name, kind: kind})
+	}
+	return all
 }
+
+func isLock(set string) bool { return strings.HasPrefix(set, "{for ") }
 
 // micros is how times are kept; the zero time is NULL.
 func micros(t time.Time) any {

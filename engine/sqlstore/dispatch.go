@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -15,9 +16,11 @@ type item struct {
 }
 
 const (
-	batchItems    = 512         // at most in one transaction
-	batchWeight   = 2000        // tasks at most in one transaction, unless a single item has more
-	progressEvery = time.Second // progress is written at most that often, and seldom later than twice that
+	batchItems    = 512              // at most in one transaction
+	batchWeight   = 2000             // tasks at most in one transaction, unless a single item has more
+	batchPatience = 30 * time.Second // for one transaction
+	writeTries    = 10               // of a transaction that others were in the way of
+	progressEvery = time.Second      // progress is written at most that often, and seldom later than twice that
 )
 
 // do hands a change to the dispatcher and waits for its commit. The caller's context ends only the waiting.
@@ -47,10 +50,19 @@ func (s *Store) do(ctx context.Context, add func(*batch)) error {
 
 func errStopped() error { return engine.Errorf(engine.Unavailable, "The server is shutting down.") }
 
-// dispatch owns the writing connection: it collects what came while the last batch was committed, commits that, answers.
+// dispatch runs the lanes until the store is closed.
 func (s *Store) dispatch() {
 	defer close(s.done)
-	w := s.open()
+	var lanes sync.WaitGroup
+	for range s.dialect.lanes() {
+		lanes.Go(s.lane)
+	}
+	lanes.Wait()
+}
+
+// lane owns a writing connection: it collects what came while the last batch was committed, commits that, answers.
+func (s *Store) lane() {
+	w := s.dialect.session()
 	defer w.close()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
@@ -120,9 +132,25 @@ func (s *Store) commit(w session, b *batch) {
 	b.answer()
 }
 
+// write commits the batch, again if others were in its way.
 func (s *Store) write(w session, b *batch) (*tx, error) {
 	ctx := context.Background() // a caller who goes away must not roll back its neighbours
-	t := &tx{store: s, session: w, at: s.now().UnixMicro(), deltas: map[engine.ID]*delta{}}
+	for try := 1; ; try++ {
+		t, err := s.attempt(ctx, w, b)
+		if err == nil || try == writeTries || !s.dialect.again(err) {
+			return t, err
+		}
+		for _, f := range t.rollbacks {
+			f()
+		}
+		b.reset()
+	}
+}
+
+func (s *Store) attempt(ctx context.Context, w session, b *batch) (*tx, error) {
+	ctx, cancel := context.WithTimeout(ctx, batchPatience)
+	defer cancel()
+	t := &tx{store: s, session: w, at: s.Now().UnixMicro(), deltas: map[engine.ID]*delta{}}
 	if err := w.begin(ctx); err != nil {
 		return t, err
 	}
@@ -130,5 +158,27 @@ func (s *Store) write(w session, b *batch) (*tx, error) {
 		w.rollback(ctx)
 		return t, err
 	}
-	return t, w.commit(ctx)
+	if err := w.commit(ctx); err != nil {
+		return t, s.resolve(t, err)
+	}
+	return t, nil
+}
+
+// resolve returns nil if the transaction was committed although its commit failed, as when the connection broke just
+// then. Until that is known nobody is told anything.
+func (s *Store) resolve(t *tx, err error) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stopped:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	done, err := s.dialect.committed(ctx, t.name, err)
+	if done {
+		return nil
+	}
+	return err
 }

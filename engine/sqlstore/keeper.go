@@ -22,31 +22,40 @@ func (s *Store) other(ctx context.Context, weight int, change func(*tx) error) e
 	})
 }
 
-// Recover implements engine.Keeper.
+// Recover implements engine.Keeper. What is lost is what a node claimed that is not listed, as none is that died, and none
+// where there is one process.
 func (s *Store) Recover(ctx context.Context) (found int, err error) {
-	const query = `UPDATE tasks SET state = CASE WHEN losses + 1 < ? THEN 'ready' ELSE state END, losses = losses + 1, node = NULL
-		WHERE state = 'processing' RETURNING ` + readyColumns + `, tasks.state`
-	err = s.other(ctx, batchWeight, func(t *tx) error {
-		var lost []failure
-		err := t.each(ctx, query, func(r rows) error {
-			var state string
-			ready, err := scanReady(r, &state)
-			found++
-			if state == "ready" {
-				t.ready = append(t.ready, ready)
-			} else {
-				lost = append(lost, failure{task: ready.Ref.Task, code: engine.WorkerLost,
-					message: "The worker died each time it ran this task, the last time with nothing else beside it. " +
-						"The input may be one that no tool here survives."})
-			}
-			return err
-		}, maxLosses)
-		if err != nil {
-			return err
-		}
-		return t.fail(ctx, lost)
+	err = s.other(ctx, batchWeight, func(t *tx) (err error) {
+		found, err = t.recover(ctx)
+		return err
 	})
 	return found, err
+}
+
+const recoverSQL = `UPDATE tasks SET state = CASE WHEN losses + 1 < ? THEN 'ready' ELSE state END, losses = losses + 1,
+	node = NULL
+WHERE state = 'processing' AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = tasks.node)
+RETURNING ` + readyColumns + `, tasks.state`
+
+func (t *tx) recover(ctx context.Context) (found int, err error) {
+	var lost []failure
+	err = t.each(ctx, recoverSQL, func(r rows) error {
+		var state string
+		ready, err := scanReady(r, &state)
+		found++
+		if state == "ready" {
+			t.ready = append(t.ready, ready)
+		} else {
+			lost = append(lost, failure{task: ready.Ref.Task, code: engine.WorkerLost,
+				message: "The worker died each time it ran this task, the last time with nothing else beside it. " +
+					"The input may be one that no tool here survives."})
+		}
+		return err
+	}, maxLosses)
+	if err != nil {
+		return 0, err
+	}
+	return found, t.fail(ctx, lost)
 }
 
 // Wake implements engine.Keeper.
@@ -149,7 +158,7 @@ func (s *Store) Forget(ctx context.Context, blobs []engine.BlobID) error {
 // Unknown implements engine.Keeper.
 func (s *Store) Unknown(ctx context.Context, blobs []engine.BlobID) ([]engine.BlobID, error) {
 	return s.ids(ctx, `SELECT r.id FROM {id id} AS r WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.id = r.id)`,
-		idRecords(blobs).JSON())
+		idRecords(blobs))
 }
 
 func idRecords(ids []engine.ID) records {

@@ -15,7 +15,7 @@ const discardGrace = time.Minute
 const noteSQL = `INSERT INTO leftovers (task_id, n, user_id, operation, payload, state, done, tries, created_at, not_before)
 	SELECT tasks.id, r.n, tasks.user_id, tasks.operation, tasks.payload, r.state, r.done, 0, ?, ?
 	FROM {id id, attempt int, n int, state text, done int} AS r
-	JOIN tasks ON tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing' WHERE true
+	JOIN tasks ON tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing' WHERE true {for share of tasks}
 	ON CONFLICT (task_id, n) DO UPDATE SET state = excluded.state, done = excluded.done, not_before = excluded.not_before
 	RETURNING n`
 

@@ -12,33 +12,31 @@ import (
 )
 
 // view is the tables at one moment, however many queries look at them.
-type view struct {
-	store  *Store
-	tx     *sql.Tx
-	missed *[]string // queries that are not prepared yet: to do that takes a second connection, and others may hold all
-}
+type view struct{ asker }
 
 // look calls see with a view, which ends with it.
 func (s *Store) look(ctx context.Context, see func(view) error) error {
-	tx, err := s.reader.BeginTx(ctx, nil)
+	v, end, err := s.dialect.look(ctx)
 	if err != nil {
 		return s.reading(err)
 	}
-	var missed []string
-	err = see(view{store: s, tx: tx, missed: &missed})
-	_ = tx.Rollback() // nothing was written
-	for _, query := range missed {
-		if err == nil {
-			_, err = s.prepare(ctx, query)
-		}
+	if err = see(view{v}); err != nil {
+		_ = end(ctx)
+		return s.reading(err)
 	}
-	return s.reading(err)
+	return s.reading(end(ctx))
 }
 
-// reading says of a failed query on a closing store that the store is closing.
+// reading says of a failed query on a closing store that the store is closing, and of one that reached no database that
+// it may be asked again.
 func (s *Store) reading(err error) error {
-	if err != nil && s.closing() && engine.CodeOf(err) == engine.Internal {
+	switch {
+	case err == nil, engine.CodeOf(err) != engine.Internal:
+		return err
+	case s.closing():
 		return errStopped()
+	case s.dialect.away(err):
+		return engine.Wrap(err, engine.Unavailable, "The server's database does not answer at the moment. Try again.")
 	}
 	return err
 }
@@ -54,11 +52,7 @@ func (s *Store) closing() bool {
 
 // read runs a query and calls scan for every row.
 func (s *Store) read(ctx context.Context, query string, scan func(rows) error, args ...any) error {
-	st, err := s.prepare(ctx, query)
-	if err != nil {
-		return s.reading(err)
-	}
-	found, err := st.QueryContext(ctx, args...)
+	found, err := s.dialect.query(ctx, query, args...)
 	if err != nil {
 		return s.reading(err)
 	}
@@ -74,22 +68,18 @@ func (v view) read(ctx context.Context, query string, scan func(rows) error, arg
 	return scanAll(found, scan)
 }
 
-func (v view) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if st, ok := v.store.queries.Load(query); ok {
-		return v.tx.StmtContext(ctx, st.(*sql.Stmt)).QueryContext(ctx, args...)
-	}
-	*v.missed = append(*v.missed, query)
-	return v.tx.QueryContext(ctx, expand(v.store.dialect, query, rooms{}), args...)
-}
-
-func scanAll(found *sql.Rows, scan func(rows) error) error {
-	defer found.Close()
+func scanAll(found rows, scan func(rows) error) error {
 	for found.Next() {
 		if err := scan(found); err != nil {
+			_ = found.Close()
 			return err
 		}
 	}
-	return found.Err()
+	if err := found.Err(); err != nil {
+		_ = found.Close()
+		return err
+	}
+	return found.Close()
 }
 
 const jobColumns = `id, user_id, tag, hidden, state, created_at, started_at, ended_at`
@@ -163,7 +153,7 @@ func (v view) fillJobs(ctx context.Context, jobs []engine.Job) error {
 	for i, j := range jobs {
 		ids[i], at[j.ID] = j.ID, i
 	}
-	tasks, err := v.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids).JSON())
+	tasks, err := v.tasks(ctx, `WHERE t.job_id IN (SELECT id FROM {id id} AS r) ORDER BY t.job_id, t.pos`, idRecords(ids))
 	for _, t := range tasks {
 		j := &jobs[at[t.Job]]
 		j.Tasks = append(j.Tasks, t)
@@ -205,10 +195,10 @@ func (s *Store) Tasks(ctx context.Context, q engine.TaskQuery) ([]engine.Task, e
 		w.add(`t.operation = ?`, plain(q.Operation))
 	}
 	if q.RetryOf != nil {
-		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf).JSON())
+		w.add(`t.retry_of IN (SELECT id FROM {id id} AS r)`, idRecords(q.RetryOf))
 	}
 	if q.IDs != nil {
-		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs).JSON())
+		w.add(`t.id IN (SELECT id FROM {id id} AS r)`, idRecords(q.IDs))
 	}
 	// What a page leaves out is passed over in the index, without reading its rows.
 	clause := ` WHERE t.id IN (SELECT t.id FROM tasks AS t` + w.String() + ` ORDER BY t.id DESC` + w.page(q.Page) + `)
@@ -274,7 +264,7 @@ func (v view) tasks(ctx context.Context, clause string, args ...any) ([]engine.T
 		t := &tasks[at[child]]
 		t.Inputs = append(t.Inputs, parent)
 		return err
-	}, ids.JSON())
+	}, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +279,7 @@ func (v view) tasks(ctx context.Context, clause string, args ...any) ([]engine.T
 			t.Result.Files = append(t.Result.Files, f)
 		}
 		return err
-	}, ids.JSON())
+	}, ids)
 }
 
 func scanTask(r rows) (engine.Task, error) {

@@ -123,7 +123,7 @@ func (t *tx) checkReferences(ctx context.Context, settles []*settlement) error {
 // live tells which of the blobs may be referred to: those that are known and not about to go.
 func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID]bool, error) {
 	live := map[engine.BlobID]bool{}
-	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r)`
+	const query = `SELECT id FROM blobs WHERE dying = 0 AND id IN (SELECT id FROM {id id} AS r) ORDER BY id {for share}`
 	err := t.each(ctx, query, func(r rows) error {
 		var id engine.BlobID
 		err := r.Scan(&id)
@@ -159,14 +159,14 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 	return t.session.exec(ctx, filesSQL, files)
 }
 
-const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.lane, tasks.priority, tasks.losses`
+const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.operation, tasks.lane, tasks.priority, tasks.losses`
 
 const lossesAlone = 2 // from this many losses on a task runs alone
 
 func scanReady(r rows, into ...any) (engine.Ready, error) {
-	var ready engine.Ready
+	ready := engine.Ready{Follows: true}
 	var losses int
-	err := r.Scan(append([]any{&ready.Ref.Task, &ready.Ref.Attempt, &ready.Job, &ready.Lane, &ready.Priority, &losses}, into...)...)
+	err := r.Scan(append([]any{&ready.Ref.Task, &ready.Ref.Attempt, &ready.Job, &ready.Operation, &ready.Lane, &ready.Priority, &losses}, into...)...)
 	ready.Alone = losses >= lossesAlone
 	return ready, err
 }

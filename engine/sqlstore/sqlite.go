@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // registers itself with database/sql; there is no other way to name the driver
@@ -21,36 +21,50 @@ var sqliteMigrations embed.FS
 
 // sqlite keeps everything in one file. WAL lets readers go on while the one writer commits; synchronous=FULL makes a
 // commit survive a power loss.
-type sqlite struct{ path string }
+type sqlite struct {
+	path    string
+	writer  *sql.DB
+	reader  *sql.DB
+	queries sync.Map // query → its *sql.Stmt, until the readers are closed
+}
 
 const sqliteReaders = 4
 
 // OpenSQLite opens the database file, makes it if it is missing and brings it up to date, after copying an older one to
 // PATH.before-VERSION. One process at a time may have it open as a store.
 func OpenSQLite(ctx context.Context, path string, options Options) (*Store, error) {
-	d := sqlite{path: path}
-	writer, err := sql.Open("sqlite", d.dsn("_pragma=synchronous(FULL)"))
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", filepath.Base(path), err)
-	}
-	writer.SetMaxOpenConns(1)
-	if err := d.migrate(ctx, writer); err != nil {
-		writer.Close()
+	d := &sqlite{path: path}
+	var err error
+	if d.writer, err = d.open("_pragma=synchronous(FULL)"); err != nil {
 		return nil, err
 	}
-	reader, err := sql.Open("sqlite", d.dsn("_pragma=query_only(1)"))
-	if err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("open %s: %w", filepath.Base(path), err)
+	d.writer.SetMaxOpenConns(1)
+	if err := d.migrate(ctx); err != nil {
+		d.writer.Close()
+		return nil, err
 	}
-	reader.SetMaxOpenConns(sqliteReaders)
-	reader.SetMaxIdleConns(sqliteReaders)
-	s := newStore(d, writer, reader, options)
+	if d.reader, err = d.open("_pragma=query_only(1)"); err != nil {
+		d.writer.Close()
+		return nil, err
+	}
+	d.reader.SetMaxOpenConns(sqliteReaders)
+	d.reader.SetMaxIdleConns(sqliteReaders)
+	s := newStore(d, options)
 	s.links = &links{}
 	return s, nil
 }
 
-func (d sqlite) dsn(more ...string) string {
+func (d *sqlite) open(pragmas ...string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", d.dsn(pragmas...))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", filepath.Base(d.path), err)
+	}
+	return db, nil
+}
+
+func (d *sqlite) close() error { return errors.Join(d.reader.Close(), d.writer.Close()) }
+
+func (d *sqlite) dsn(more ...string) string {
 	pragmas := append([]string{
 		"_pragma=busy_timeout(10000)", "_pragma=journal_mode(WAL)", "_pragma=temp_store(MEMORY)", "_pragma=cache_size(-8000)",
 	}, more...)
@@ -62,65 +76,113 @@ func uriPath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
-// Binding values costs a third of what SQLite takes to read them out of JSON. The statement then has a text for each
-// number of rows, so there are few numbers, and JSON for what is larger.
-func (sqlite) records(columns []string, room int) string {
-	selected := make([]string, len(columns))
-	for i, c := range columns {
-		name, _, _ := strings.Cut(c, " ")
-		if room > 0 {
-			selected[i] = "column" + strconv.Itoa(i+1) + " AS " + name
-		} else {
-			selected[i] = "value->>" + strconv.Itoa(i) + " AS " + name
+// prepare returns the query, with its records as JSON, as a statement of the readers. To parse a query costs more than to
+// run it. There are few texts, so each is kept until the end.
+func (d *sqlite) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := d.queries.Load(query); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := d.reader.PrepareContext(ctx, d.expand(query, rooms{}))
+	if err != nil {
+		return nil, fmt.Errorf("prepare %.60q: %w", query, err)
+	}
+	if first, raced := d.queries.LoadOrStore(query, st); raced {
+		return first.(*sql.Stmt), st.Close()
+	}
+	return st, nil
+}
+
+// query implements dialect.
+func (d *sqlite) query(ctx context.Context, query string, args ...any) (rows, error) {
+	st, err := d.prepare(ctx, query) //nolint:sqlclosecheck // kept for the next time
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, asJSON(args)...) //nolint:rowserrcheck // scanAll looks at it
+}
+
+// asJSON returns the arguments with JSON in the place of records.
+func asJSON(args []any) []any {
+	bound := make([]any, len(args))
+	for i, arg := range args {
+		if r, ok := arg.(records); ok {
+			arg = r.JSON()
+		}
+		bound[i] = arg
+	}
+	return bound
+}
+
+// sqliteView is a transaction of a reader.
+type sqliteView struct {
+	db     *sqlite
+	tx     *sql.Tx
+	missed []string // queries that are not prepared yet: to do that takes a second connection, and others may hold all
+}
+
+func (d *sqlite) look(ctx context.Context) (asker, func(context.Context) error, error) {
+	tx, err := d.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &sqliteView{db: d, tx: tx}
+	return v, v.end, nil
+}
+
+func (v *sqliteView) query(ctx context.Context, query string, args ...any) (rows, error) {
+	if st, ok := v.db.queries.Load(query); ok {
+		return v.tx.StmtContext(ctx, st.(*sql.Stmt)).QueryContext(ctx, asJSON(args)...) //nolint:rowserrcheck // scanAll looks
+	}
+	v.missed = append(v.missed, query)
+	return v.tx.QueryContext(ctx, v.db.expand(query, rooms{}), asJSON(args)...) //nolint:rowserrcheck // scanAll looks
+}
+
+func (v *sqliteView) end(ctx context.Context) error {
+	_ = v.tx.Rollback() // nothing was written
+	for _, query := range v.missed {
+		if _, err := v.db.prepare(ctx, query); err != nil { //nolint:sqlclosecheck // kept for the next time
+			return err
 		}
 	}
-	if room == 0 {
-		return "(SELECT " + strings.Join(selected, ", ") + " FROM json_each(?))"
-	}
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",") + ")"
-	values := strings.TrimSuffix(strings.Repeat(row+",", room), ",")
-	return "(SELECT " + strings.Join(selected, ", ") + " FROM (VALUES " + values + ") WHERE column1 IS NOT NULL)"
+	return nil
 }
 
-const maxValues = 2048 // bound to one set of records
+func (d *sqlite) session() session { return &sqliteSession{db: d} }
 
-func (sqlite) room(rows, columns int) int {
-	room := 1
-	for room < rows {
-		room *= 2
-	}
-	if rows == 0 || room*columns > maxValues {
-		return 0
-	}
-	return room
-}
+// There is one writer, so nobody to wait for, and a failed commit is undone.
+func (*sqlite) lanes() int        { return 1 }
+func (*sqlite) again(error) bool  { return false }
+func (*sqlite) lockJobs() string  { return "" }
+func (*sqlite) lockNodes() string { return "SELECT true" }
+func (*sqlite) now() string       { return "CAST(unixepoch('subsec') * 1000000 AS INTEGER)" }
+func (*sqlite) away(error) bool   { return false }
 
-func (sqlite) begin() string { return "BEGIN IMMEDIATE" }
+func (*sqlite) committed(_ context.Context, _ string, err error) (bool, error) { return false, err }
 
 // backup has a connection of its own: the readers' may not write, the writer's is never free.
-func (d sqlite) backup(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", d.dsn())
+func (d *sqlite) backup(ctx context.Context, path string) error {
+	db, err := d.open()
 	if err != nil {
-		return fmt.Errorf("open %s: %w", filepath.Base(d.path), err)
+		return err
 	}
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
 	return errors.Join(err, db.Close())
 }
 
-func (d sqlite) migrate(ctx context.Context, db *sql.DB) error {
+func (d *sqlite) migrate(ctx context.Context) error {
 	files, err := fs.Sub(sqliteMigrations, "migrations/sqlite")
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, d.writer, files)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	return migrate(ctx, provider, func(have int64) error { return d.copyAside(ctx, db, have) })
+	return migrate(ctx, provider, func(have int64) error { return d.copyAside(ctx, d.writer, have) })
 }
 
 // copyAside keeps the database as it was before a migration.
-func (d sqlite) copyAside(ctx context.Context, db *sql.DB, version int64) error {
+func (d *sqlite) copyAside(ctx context.Context, db *sql.DB, version int64) error {
 	to := fmt.Sprintf("%s.before-%d", d.path, version+1)
 	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
 		return err

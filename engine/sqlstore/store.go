@@ -4,10 +4,9 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -24,8 +23,6 @@ type Options struct {
 // Store is the engine's store over a database. Bind comes before its first use, Close after the last.
 type Store struct {
 	dialect dialect
-	writer  *sql.DB
-	reader  *sql.DB
 	options Options
 	node    engine.ID // of this process, fresh at every start
 
@@ -38,20 +35,13 @@ type Store struct {
 	done     chan struct{} // closed when stopped
 	once     sync.Once
 
-	links   *links   // nil where other processes remove tasks
-	queries sync.Map // query → its *sql.Stmt, until the readers are closed
+	offset atomic.Int64 // of the database's clock, which all nodes share, from this machine's
+	links  *links       // nil where other processes remove tasks
 }
 
-func (s *Store) open() session {
-	return &sqlSession{store: s, opening: s.dialect.begin()}
-}
-
-func newStore(d dialect, writer, reader *sql.DB, options Options) *Store {
-	if options.Now == nil {
-		options.Now = time.Now
-	}
+func newStore(d dialect, options Options) *Store {
 	return &Store{
-		dialect: d, writer: writer, reader: reader, options: options, node: engine.NewID(),
+		dialect: d, options: options, node: engine.NewID(),
 		items: make(chan item, 1024), stopped: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -76,11 +66,7 @@ func (s *Store) Close() error {
 	if s.queue != nil {
 		<-s.done
 	}
-	rerr := s.reader.Close()
-	if err := s.writer.Close(); err != nil {
-		return err
-	}
-	return rerr
+	return s.dialect.close()
 }
 
 // BackupTo writes a copy of the database to a new file, consistent and complete, while the store is in use.
@@ -88,20 +74,10 @@ func (s *Store) BackupTo(ctx context.Context, path string) error {
 	return s.dialect.backup(ctx, path)
 }
 
-func (s *Store) now() time.Time { return s.options.Now() }
-
-// prepare returns the query, with its records as JSON, as a statement of the readers. To parse a query costs more than to
-// run it. There are few texts, so each is kept until the end.
-func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st, ok := s.queries.Load(query); ok {
-		return st.(*sql.Stmt), nil
+// Now is the time by which the store dates what happens: where several nodes share a database, by its clock.
+func (s *Store) Now() time.Time {
+	if s.options.Now != nil {
+		return s.options.Now()
 	}
-	st, err := s.reader.PrepareContext(ctx, expand(s.dialect, query, rooms{}))
-	if err != nil {
-		return nil, fmt.Errorf("prepare %.60q: %w", query, err)
-	}
-	if first, raced := s.queries.LoadOrStore(query, st); raced {
-		return first.(*sql.Stmt), st.Close()
-	}
-	return st, nil
+	return time.Now().Add(time.Duration(s.offset.Load()))
 }

@@ -53,6 +53,7 @@ func (t *tx) unknown(ctx context.Context, all []*submit) (fresh []*submit, err e
 	}
 	here := map[key]*submit{} // made in this batch, and not in the tables yet
 	for _, s := range all {
+		s.id = s.job.ID
 		k := key{s.job.User, plain(s.job.Submission.IdempotencyKey)}
 		known := false
 		switch first := here[k]; {
@@ -83,10 +84,22 @@ func (s *submit) repeats(job engine.ID, digest string) {
 	}
 }
 
-// remembered reports whether the submission's key is known, and remembers it if not.
+// remembered reports whether the submission's key is known, and remembers it if not. The key's row is taken first, made if
+// need be: of two at the same time the second then sees what the first has done.
 func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) {
 	sub := s.job.Submission
-	key := plain(sub.IdempotencyKey)
+	key, expires := plain(sub.IdempotencyKey), t.at+t.store.options.Idempotency.Microseconds()
+	const remember = `INSERT INTO idempotency (user_id, key, digest, job_id, expires_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, key) DO NOTHING RETURNING key`
+	fresh := false
+	err = t.each(ctx, remember, func(rows) error { fresh = true; return nil }, s.job.User, key, sub.Digest, s.job.ID, expires)
+	if err != nil || fresh {
+		return false, err
+	}
+	const take = `SELECT key FROM idempotency WHERE user_id = ? AND key = ? {for update}`
+	if err := t.each(ctx, take, func(rows) error { return nil }, s.job.User, key); err != nil {
+		return false, err
+	}
 	const query = `SELECT i.digest, i.job_id FROM idempotency AS i JOIN jobs ON jobs.id = i.job_id
 		WHERE i.user_id = ? AND i.key = ? AND i.expires_at > ?`
 	err = t.each(ctx, query, func(r rows) error {
@@ -102,11 +115,8 @@ func (t *tx) remembered(ctx context.Context, s *submit) (known bool, err error) 
 	if err != nil || known {
 		return known, err
 	}
-	const remember = `INSERT INTO idempotency (user_id, key, digest, job_id, expires_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (user_id, key) DO UPDATE
-		SET digest = excluded.digest, job_id = excluded.job_id, expires_at = excluded.expires_at`
-	return false, t.session.exec(ctx, remember, s.job.User, key, sub.Digest, s.job.ID,
-		t.at+t.store.options.Idempotency.Microseconds())
+	const replace = `UPDATE idempotency SET digest = ?, job_id = ?, expires_at = ? WHERE user_id = ? AND key = ?`
+	return false, t.session.exec(ctx, replace, sub.Digest, s.job.ID, expires, s.job.User, key)
 }
 
 // withContent refuses the submissions that refer to content of an older task which is gone, and returns the others. A
@@ -157,7 +167,7 @@ func (t *tx) parents(ctx context.Context, submits []*submit) (map[engine.ID]pare
 	if len(ids) == 0 {
 		return parents, nil
 	}
-	const query = `SELECT id, state, ignored FROM tasks WHERE id IN (SELECT id FROM {id id} AS r)`
+	const query = `SELECT id, state, ignored FROM tasks WHERE id IN (SELECT id FROM {id id} AS r) ORDER BY id {for share}`
 	err := t.each(ctx, query, func(r rows) error {
 		var id engine.ID
 		var state string
@@ -192,7 +202,8 @@ func (w *inserts) job(t *tx, j engine.NewJob, parents map[engine.ID]parent) {
 		state := "waiting"
 		if s.left == 0 && !s.failed {
 			state = "ready"
-			t.ready = append(t.ready, engine.Ready{Ref: engine.Ref{Task: task.ID}, Job: j.ID, Lane: task.Lane, Priority: task.Priority})
+			t.ready = append(t.ready, engine.Ready{Ref: engine.Ref{Task: task.ID}, Job: j.ID, Operation: task.Operation,
+				Lane: task.Lane, Priority: task.Priority})
 		}
 		if s.failed {
 			w.failed = append(w.failed, inputFailed(task.ID, s.ignored))

@@ -11,7 +11,8 @@ import (
 type tx struct {
 	store   *Store
 	session session
-	at      int64 // the time of everything that happens in it, in microseconds
+	name    string // by which its outcome can be asked for; empty where that is always known
+	at      int64  // the time of everything that happens in it, in microseconds
 
 	ready   []engine.Ready
 	settled []engine.Ref
@@ -40,10 +41,10 @@ type delta struct {
 // apply does the whole batch. The order matters only where noted.
 func (t *tx) apply(ctx context.Context, b *batch) error {
 	steps := []func(context.Context, *batch) error{
-		t.submit, t.arrive, t.cancel, t.settle, t.postpone, t.rest,
+		t.lock, t.submit, t.arrive, t.cancel, t.settle, t.postpone, t.rest,
 		t.delete, // after what may still have settled
 		t.spread, // after everything that ends tasks
-		t.notes,
+		t.notes, t.claimRefs,
 		t.enqueue, // after everything that makes tasks ready; may claim
 		t.jobs,    // after everything that changes tasks
 	}
@@ -53,6 +54,49 @@ func (t *tx) apply(ctx context.Context, b *batch) error {
 		}
 	}
 	return nil
+}
+
+// lock takes the jobs that the batch is about, oldest first, so that two batches wait for each other rather than lock
+// each other out, and see what the other one did. Jobs that it touches besides are taken as they come.
+func (t *tx) lock(ctx context.Context, b *batch) error {
+	query := t.store.dialect.lockJobs()
+	if query == "" {
+		return nil
+	}
+	tasks, jobs := b.touches()
+	return t.each(ctx, query, func(r rows) error { return r.Scan(&t.name) }, tasks, jobs)
+}
+
+// touches lists the tasks and jobs that the batch changes.
+func (b *batch) touches() (tasks, jobs records) {
+	add := func(to *records, id engine.ID) {
+		if id != "" {
+			*to = append(*to, []any{id})
+		}
+	}
+	for _, a := range b.arrivals {
+		add(&tasks, a.task)
+	}
+	for _, d := range b.deletes {
+		add(&tasks, d.task)
+		add(&jobs, d.job)
+	}
+	for _, c := range b.cancels {
+		add(&tasks, c.task)
+	}
+	for _, s := range b.settles {
+		add(&tasks, s.Ref.Task)
+	}
+	for _, p := range b.postpones {
+		add(&tasks, p.Ref.Task)
+	}
+	for _, c := range b.claims {
+		add(&tasks, c.ref.Task)
+	}
+	for ref := range b.progress {
+		add(&tasks, ref.Task)
+	}
+	return tasks, jobs
 }
 
 func (t *tx) enqueue(ctx context.Context, _ *batch) error {
@@ -74,17 +118,7 @@ func (t *tx) each(ctx context.Context, query string, scan func(rows) error, args
 	if err != nil {
 		return err
 	}
-	for found.Next() {
-		if err := scan(found); err != nil {
-			_ = found.Close()
-			return err
-		}
-	}
-	if err := found.Err(); err != nil {
-		_ = found.Close()
-		return err
-	}
-	return found.Close()
+	return scanAll(found, scan)
 }
 
 // expires is when what ends now goes.

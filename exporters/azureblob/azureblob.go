@@ -82,13 +82,13 @@ func clean(name string) (string, error) {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return "", errors.New("it has characters that Azure does not take")
 	case utf8.RuneCountInString(name) > maxName:
-		return "", errors.New("Azure takes names of up to 1024 characters")
+		return "", errors.New("it is longer than the 1024 characters that Azure takes")
 	case strings.Contains(name, `\`):
-		return "", errors.New("Azure makes a slash of its backslash")
+		return "", errors.New("its backslash would become a slash at Azure")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.HasSuffix(part, ".") {
-			return "", errors.New("Azure takes the dots at the end of " + part + " away")
+			return "", errors.New("at Azure the part " + part + " would lose the dots at its end")
 		}
 	}
 	return name, nil

@@ -38,8 +38,6 @@ type state struct {
 	Staged    []byte `json:"staged"` // a bit for every block that Azure has confirmed
 }
 
-func (s state) has(i int) bool { return s.Staged[i/8]&(1<<(i%8)) != 0 }
-
 // blockSize is the size of the blocks of a file, so that there are never more than Azure takes.
 func blockSize(size int64) int64 {
 	least := (size + mostBlocks - 1) / mostBlocks
@@ -117,6 +115,7 @@ func (u *upload) save(ctx context.Context) error {
 
 // send stages the blocks that are missing, several at once. When it returns, none is under way any more.
 func (u *upload) send(ctx context.Context) error {
+	missing := u.missing()
 	sending, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	next := make(chan int)
@@ -130,10 +129,7 @@ func (u *upload) send(ctx context.Context) error {
 			}
 		})
 	}
-	for i := range u.ids {
-		if u.state.has(i) {
-			continue
-		}
+	for _, i := range missing {
 		select {
 		case next <- i:
 			continue
@@ -143,15 +139,28 @@ func (u *upload) send(ctx context.Context) error {
 	}
 	close(next)
 	wg.Wait()
-	err := context.Cause(sending)
-	if err != nil {
-		keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-		defer cancel()
-		if failed := u.save(keeping); failed != nil && !errors.Is(failed, engine.ErrLeaseLost) {
-			err = errors.Join(err, failed)
+	return u.keep(ctx, context.Cause(sending))
+}
+
+// missing are the numbers of the blocks that Azure has not confirmed.
+func (u *upload) missing() (numbers []int) {
+	for i := range u.ids {
+		if u.state.Staged[i/8]&(1<<(i%8)) == 0 {
+			numbers = append(numbers, i)
 		}
 	}
-	return err
+	return numbers
+}
+
+// keep saves what has arrived, also when that is not all: failed is why.
+func (u *upload) keep(ctx context.Context, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	defer cancel()
+	err := u.save(ctx)
+	if failed != nil && errors.Is(err, engine.ErrLeaseLost) {
+		return failed
+	}
+	return errors.Join(failed, err)
 }
 
 // stage sends one block. Azure compares its CRC64.

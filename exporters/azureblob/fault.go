@@ -25,7 +25,7 @@ var byCode = map[bloberror.Code]engine.Code{
 	bloberror.NoAuthenticationInformation: engine.Unauthorized, "AuthorizationFailure": engine.Denied,
 	bloberror.MD5Mismatch: engine.Unavailable, "Crc64Mismatch": engine.Unavailable, bloberror.InvalidBlockList: engine.Unavailable,
 	bloberror.OperationTimedOut: engine.Timeout, bloberror.InternalError: engine.Unavailable, bloberror.ServerBusy: engine.RateLimited,
-	"InvalidOperation": engine.Invalid, bloberror.InvalidBlobOrBlock: engine.Conflict, bloberror.BlockCountExceedsLimit: engine.Conflict,
+	bloberror.InvalidBlobOrBlock: engine.Conflict, bloberror.BlockCountExceedsLimit: engine.Conflict,
 	"PublicAccessNotPermitted": engine.Denied, bloberror.AccountIsDisabled: engine.Denied,
 }
 
@@ -39,6 +39,7 @@ var advice = map[bloberror.Code]string{
 	bloberror.BlobArchived:          "The blob is archived, and cannot be read or overwritten until it is moved to another tier.",
 	bloberror.BlobBeingRehydrated:   "The blob is being brought back from the archive.",
 	bloberror.InvalidResourceName:   "Azure does not take the name of the container or of the blob.",
+	bloberror.OutOfRangeInput:       "Azure does not take the name of the container or of the blob.",
 	bloberror.LeaseIDMissing:        "The blob or the container has a lease, so only its holder may write there.",
 	bloberror.SnapshotsPresent:      "The blob has snapshots that keep it.",
 	"BlobImmutableDueToPolicy":      "A policy of the container forbids to overwrite the blob.",
@@ -71,6 +72,9 @@ func (c *client) fault(ctx context.Context, err error, verb string) error {
 		return exporters.Fault(ctx, err, "Azure")
 	}
 	said := bloberror.Code(a.ErrorCode)
+	if c.late(a) != "" || strings.HasPrefix(c.sentence(a.RawResponse), "Server failed to authenticate") {
+		said = bloberror.AuthenticationFailed // which not every version says by its code
+	}
 	code, known := byCode[said]
 	if !known {
 		code = exporters.Classify(a.StatusCode)
@@ -102,10 +106,10 @@ func says(err error, codes ...bloberror.Code) bool {
 }
 
 func (c *client) explain(a *azcore.ResponseError, said bloberror.Code, verb string) string {
-	refused := a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusUnauthorized
+	refused := isRefused(a)
 	switch {
-	case refused && (c.timing(a.RawResponse.Header) != ""):
-		return c.timing(a.RawResponse.Header)
+	case c.late(a) != "":
+		return c.late(a)
 	case advice[said] != "":
 		return advice[said]
 	case refused && c.key == nil && said == bloberror.AuthenticationFailed:
@@ -153,10 +157,14 @@ func (c *client) query() url.Values {
 // mostSkew is by how much clocks may differ for a signature by the key.
 const mostSkew = 15 * time.Minute
 
-// timing says what is wrong with the time of a call that was refused; nothing if that is not it. The service's clock counts.
-func (c *client) timing(header http.Header) string {
-	at, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
+func isRefused(a *azcore.ResponseError) bool {
+	return a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusUnauthorized
+}
+
+// late says what is wrong with the time of a call that was refused; nothing if that is not it. The service's clock counts.
+func (c *client) late(a *azcore.ResponseError) string {
+	at, err := http.ParseTime(a.RawResponse.Header.Get("Date"))
+	if err != nil || !isRefused(a) {
 		return ""
 	}
 	skew := time.Since(at).Round(time.Second)

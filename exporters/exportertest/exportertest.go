@@ -52,7 +52,7 @@ type Object struct {
 
 // Run runs the whole contract.
 func Run(t *testing.T, h Harness) {
-	s := &suite{Harness: h}
+	s := newSuite(t, h)
 	if dir := crashDir(); dir != "" {
 		s.crash(t, dir)
 		return

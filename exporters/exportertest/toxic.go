@@ -14,7 +14,7 @@ func RunToxic(t *testing.T, h Harness, api string) {
 	if crashDir() != "" {
 		return
 	}
-	s := &suite{Harness: h}
+	s := newSuite(t, h)
 	if h.Address() == "" {
 		t.Skip("there is no network in between")
 	}

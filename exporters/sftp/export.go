@@ -222,13 +222,13 @@ func (s *session) publish(ctx context.Context, st state) error {
 // replace is for servers whose rename never replaces: the old file is moved aside, and back if the new one cannot take its place.
 func (s *session) replace(ctx context.Context, st state, doing string) error {
 	if err := s.Rename(st.Final, st.Aside); err != nil {
-		return fault(ctx, err, doing+", or to move the one aside that has this name")
+		return s.renameFault(ctx, err, st.Final, doing+", nor move the one aside that has this name")
 	}
 	if err := s.Rename(st.Temp, st.Final); err != nil {
 		if back := s.Rename(st.Aside, st.Final); back != nil {
-			return errors.Join(fault(ctx, err, doing), back) // Discard, or the next try, moves it back
+			return errors.Join(s.renameFault(ctx, err, st.Final, doing), back) // Discard, or the next try, moves it back
 		}
-		return fault(ctx, err, doing)
+		return s.renameFault(ctx, err, st.Final, doing)
 	}
 	if err := s.Remove(st.Aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault(ctx, err, "remove what "+doing+" replaced")

@@ -196,6 +196,12 @@ cmd_start() {
   cat "$STATE/env"
 }
 
+cmd_stop() { # a script may define before_stop and after_stop
+  if declare -F before_stop >/dev/null; then before_stop; fi
+  kill_all
+  if declare -F after_stop >/dev/null; then after_stop; fi
+}
+
 main() {
   local cmd=${1:-} dir=${2:-}
   case $cmd in
@@ -206,5 +212,5 @@ main() {
   esac
   mkdir -p "$dir"
   STATE=$(cd "$dir" && pwd)/$NAME
-  if [ "$cmd" = start ]; then cmd_start; else kill_all; fi
+  if [ "$cmd" = start ]; then cmd_start; else cmd_stop; fi
 }

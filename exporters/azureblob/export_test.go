@@ -1,0 +1,7 @@
+package azureblob
+
+// What tests look at without a server.
+var (
+	BlockSize = blockSize
+	BlockIDs  = blockIDs
+)
