@@ -1,4 +1,4 @@
-// Package filestore keeps the bytes between tasks, in a directory.
+// Package filestore keeps the bytes between tasks, in a directory or in a bucket.
 package filestore
 
 import (
@@ -92,19 +92,11 @@ func (d *Dir) Create(ctx context.Context, name string, r io.Reader) (engine.File
 
 // Adopt implements engine.Files.
 func (d *Dir) Adopt(ctx context.Context, name, path string) (engine.File, error) {
-	// What a tool has made may be a link to a file of the machine. O_NONBLOCK: or a pipe that nobody writes.
-	src, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	src, err := openPlain(path)
 	if err != nil {
-		return engine.File{}, storing(err)
+		return engine.File{}, err
 	}
 	defer src.Close()
-	info, err := src.Stat()
-	if err != nil {
-		return engine.File{}, storing(err)
-	}
-	if !info.Mode().IsRegular() {
-		return engine.File{}, errors.New("adopt what is not a regular file")
-	}
 	m := newMeasure(name)
 	if err := copyTo(ctx, nil, m, src); err != nil {
 		return engine.File{}, err
@@ -117,6 +109,23 @@ func (d *Dir) Adopt(ctx context.Context, name, path string) (engine.File, error)
 		return d.recreate(ctx, name, path, src)
 	}
 	return f, err
+}
+
+// openPlain opens a regular file. What a tool has made may be a link to a file of the machine, or a pipe that nobody writes.
+func openPlain(path string) (*os.File, error) {
+	src, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, storing(err)
+	}
+	info, err := src.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("adopt what is not a regular file")
+	}
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	return src, nil
 }
 
 func (d *Dir) recreate(ctx context.Context, name, path string, src io.ReadSeeker) (engine.File, error) {
