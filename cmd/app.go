@@ -135,9 +135,16 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if a.keys, err = c.openKeys(ctx, f.store); err != nil {
 		return nil, err
 	}
-	files, err := c.openFiles()
+	files, closeFiles, err := c.openFiles(ctx)
 	if err != nil {
 		return nil, err
+	}
+	a.close = func() {
+		f.end(c.log)
+		if err := closeFiles(); err != nil {
+			c.log.Error("close the store of files", "error", err)
+		}
+		unlock()
 	}
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return nil, fmt.Errorf("make the work folder: %w", err)
@@ -161,6 +168,7 @@ func (c appConfig) openKeys(ctx context.Context, store *sqlstore.Store) (*secret
 type urls struct {
 	public    string
 	downloads string // empty: the public one
+	redirect  bool   // to the store of the bytes
 }
 
 // handler returns the server's answers to all requests.
@@ -177,10 +185,16 @@ func (a *app) handler(u urls) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := downloads.Options{OwnHost: u.downloads != ""}
+	if u.redirect {
+		if options.Elsewhere, err = a.elsewhere(); err != nil {
+			return nil, err
+		}
+	}
 	return api.New(api.Config{
 		Engine:    a.engine,
 		Routes:    v2.Routes(v2.Config{Engine: a.engine, Links: links, PublicURL: u.public}),
-		Storage:   downloads.New(a.engine, links, downloads.Options{OwnHost: u.downloads != ""}),
+		Storage:   downloads.New(a.engine, links, options),
 		PublicURL: u.public,
 		Version:   version(),
 		Log:       a.log,

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/filestore"
@@ -100,14 +100,35 @@ func (c appConfig) claimWork() (dir string, release func(), err error) {
 	}
 }
 
-// openFiles opens the store of bytes.
-func (c appConfig) openFiles() (engine.Files, error) {
-	if !c.shared() {
-		return filestore.OpenDir(c.files())
+// openFiles opens the store of bytes, and returns what closes it.
+func (c appConfig) openFiles(ctx context.Context) (engine.Files, func() error, error) {
+	nothing := func() error { return nil }
+	switch {
+	case c.Files != "":
+		return filestore.Open(ctx, c.Files)
+	case c.shared():
+		c.log.Warn("the files lie in the data folder: every process has to see the same one; --files names another place")
+		d, err := filestore.OpenShared(c.files())
+		return d, nothing, err
 	}
-	c.log.Warn("the files lie in the data folder: every process has to see the same one", "folder", filepath.Base(c.files()))
-	return filestore.OpenShared(c.files())
+	d, err := filestore.OpenDir(c.files())
+	return d, nothing, err
 }
+
+// elsewhere returns links to the store of the bytes itself.
+func (a *app) elsewhere() (func(context.Context, engine.BlobID, string, string, time.Time) (string, error), error) {
+	bucket, ok := a.engine.Files.(*filestore.Bucket)
+	if !ok {
+		return nil, errors.New("--redirect-downloads needs the --files in a bucket")
+	}
+	return func(ctx context.Context, blob engine.BlobID, contentType, disposition string, until time.Time) (string, error) {
+		return bucket.Link(ctx, blob, filestore.Redirect{ContentType: contentType, ContentDisposition: disposition,
+			For: min(until.Sub(a.engine.Now()), redirectFor)})
+	}, nil
+}
+
+// redirectFor is how long a link to the bucket can be used: long enough to begin with it.
+const redirectFor = 5 * time.Minute
 
 // sharedKeysSetting is where a shared database keeps the keys, base64 or, behind a prefix, sealed.
 const (

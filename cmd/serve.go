@@ -25,15 +25,16 @@ type serveCommand struct {
 	sharedFlags
 	workFlags
 	logFlags
-	Listen        string         `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080"`
-	PublicURL     string         `help:"Address under which clients reach this server; links begin with it." placeholder:"URL"`
-	DownloadsURL  string         `help:"Address of its own for downloads, on a host that serves nothing else. Only then are active types such as HTML shown inline." placeholder:"URL"`
-	EgressAllow   []netip.Prefix `help:"Private networks that tasks may call all the same." placeholder:"CIDR,…"`
-	TLSCert       string         `help:"Certificate to serve HTTPS with." placeholder:"FILE" type:"existingfile"`
-	TLSKey        string         `help:"Its private key." placeholder:"FILE" type:"existingfile"`
-	AcceptLostKey bool           `help:"Start with a fresh key file although the old one is missing or another; what it sealed is lost."`
-	APIKey        string         `help:"An API key with all scopes, instead of a generated one." env:"GANTRY_API_KEY" placeholder:"KEY"`
-	APIKeyFile    string         `help:"A file with that key." env:"GANTRY_API_KEY_FILE" placeholder:"FILE"`
+	Listen            string         `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080"`
+	PublicURL         string         `help:"Address under which clients reach this server; links begin with it." placeholder:"URL"`
+	DownloadsURL      string         `help:"Address of its own for downloads, on a host that serves nothing else. Only then are active types such as HTML shown inline." placeholder:"URL"`
+	RedirectDownloads bool           `help:"Send clients to the bucket of --files for what they save; what is displayed comes from this server."`
+	EgressAllow       []netip.Prefix `help:"Private networks that tasks may call all the same." placeholder:"CIDR,…"`
+	TLSCert           string         `help:"Certificate to serve HTTPS with." placeholder:"FILE" type:"existingfile"`
+	TLSKey            string         `help:"Its private key." placeholder:"FILE" type:"existingfile"`
+	AcceptLostKey     bool           `help:"Start with a fresh key file although the old one is missing or another; what it sealed is lost."`
+	APIKey            string         `help:"An API key with all scopes, instead of a generated one." env:"GANTRY_API_KEY" placeholder:"KEY"`
+	APIKeyFile        string         `help:"A file with that key." env:"GANTRY_API_KEY_FILE" placeholder:"FILE"`
 }
 
 // Run serves until ctx ends.
@@ -78,7 +79,7 @@ func (s *serveCommand) scheme() string {
 // urls returns the addresses of the server. Without --public-url it is the one it listens on, which only this machine or
 // network may know.
 func (s *serveCommand) urls(listener net.Listener, log *slog.Logger) (urls, error) {
-	u := urls{public: strings.TrimRight(s.PublicURL, "/"), downloads: strings.TrimRight(s.DownloadsURL, "/")}
+	u := urls{redirect: s.RedirectDownloads, public: strings.TrimRight(s.PublicURL, "/"), downloads: strings.TrimRight(s.DownloadsURL, "/")}
 	for flag, text := range map[string]string{"--public-url": u.public, "--downloads-url": u.downloads} {
 		parsed, err := url.Parse(text)
 		if text != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Path != "") {

@@ -21,8 +21,9 @@ type workCommand struct {
 	DownloadsURL string         `help:"As the servers have it: whether active types can be shown inline depends on it." placeholder:"URL"`
 }
 
-// sharedFlags are for processes that share a database.
+// sharedFlags are for processes that share their data.
 type sharedFlags struct {
+	Files         string `help:"Where the files are, in place of the data folder: s3://BUCKET?region=…, gs://BUCKET, azblob://CONTAINER or file:///FOLDER, the same for all processes." placeholder:"URL"`
 	SecretKey     string `help:"With --database: a text of 32 characters or more that seals the keys kept there, the same for all processes." env:"GANTRY_SECRET_KEY" placeholder:"TEXT"`
 	SecretKeyFile string `help:"A file with that text." env:"GANTRY_SECRET_KEY_FILE" placeholder:"FILE"`
 }

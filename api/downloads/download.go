@@ -28,12 +28,31 @@ func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.I
 		h.fail(w, r, err)
 		return
 	}
+	if h.redirect(w, r, d, kind) {
+		return
+	}
 	header := w.Header()
 	header.Set("Content-Type", contentType(d.File))
 	header.Set("Content-Disposition", Disposition(kind, d.Name))
 	header.Set("Content-Security-Policy", policy)
 	header.Set("ETag", `"`+d.SHA256+`"`)
 	h.send(w, r, d)
+}
+
+// redirect sends the client to where the bytes lie, if it may go there: what is displayed needs headers that only this
+// server sends.
+func (h *handler) redirect(w http.ResponseWriter, r *http.Request, d *engine.Download, kind string) bool {
+	if h.options.Elsewhere == nil || kind != "attachment" {
+		return false
+	}
+	address, err := h.options.Elsewhere(r.Context(), d.Blob, contentType(d.File), Disposition(kind, d.Name), d.Until)
+	if err != nil {
+		h.engine.Log.Warn("a download could not be redirected to the store of the files", "error", err)
+		return false
+	}
+	w.Header().Set("Cache-Control", "no-store") // the address ends
+	http.Redirect(w, r, address, http.StatusFound)
+	return true
 }
 
 // send lets net/http answer conditions and ranges. It copies from d.Bytes, a bare file, into w: between the two may

@@ -3,6 +3,7 @@
 package downloads
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -16,6 +17,10 @@ type Options struct {
 	// OwnHost says that the host of the links serves nothing else and no cookie is ever set there. Only then is a file
 	// that can run scripts displayed where its export asked for that, in a sandbox; elsewhere it is always saved.
 	OwnHost bool
+
+	// Elsewhere returns an address from which a file that is to be saved can be had until then, with these headers; nil if
+	// there is none. When it fails the file is handed out here.
+	Elsewhere func(ctx context.Context, blob engine.BlobID, contentType, disposition string, until time.Time) (string, error)
 }
 
 // New returns the handler of all paths below Prefix. It must get the http.ResponseWriter of net/http itself: a wrapper
