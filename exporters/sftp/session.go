@@ -49,6 +49,7 @@ func newServer(env exporters.Env, place Place) (*server, error) {
 type session struct {
 	*sftp.Client
 	conn ssh.Conn
+	over chan struct{} // closed when the connection is
 	key  string // the server's fingerprint
 	home string // the login folder; empty if the server does not say
 }
@@ -56,6 +57,16 @@ type session struct {
 func (s *session) close() {
 	s.conn.Close()
 	s.Client.Close()
+}
+
+// lives reports whether the connection is not known to be broken.
+func (s *session) lives() bool {
+	select {
+	case <-s.over:
+		return false
+	default:
+		return true
+	}
 }
 
 // with calls use with a connection, which is closed when ctx ends, and kept for the next call unless use fails.
@@ -75,15 +86,21 @@ func (s *server) with(ctx context.Context, use func(*session) error) error {
 }
 
 func (s *server) take(ctx context.Context) (*session, error) {
-	s.mu.Lock()
-	if n := len(s.idle); n > 0 {
+	for {
+		s.mu.Lock()
+		n := len(s.idle)
+		if n == 0 {
+			s.mu.Unlock()
+			return s.connect(ctx)
+		}
 		c := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.mu.Unlock()
-		return c, nil
+		if c.lives() {
+			return c, nil
+		}
+		c.close() // broken while nobody used it
 	}
-	s.mu.Unlock()
-	return s.connect(ctx)
 }
 
 func (s *server) put(c *session) {
@@ -158,7 +175,8 @@ func (s *server) login(ctx context.Context, algorithms []string) (*session, erro
 		return nil, errors.Join(err, ctx.Err())
 	}
 	client := ssh.NewClient(inner, channels, requests)
-	c.conn = client
+	c.conn, c.over = client, make(chan struct{})
+	go func() { _ = client.Wait(); close(c.over) }() // ends with the connection
 	if c.Client, err = sftp.NewClient(client); err != nil {
 		client.Close()
 		return nil, errors.Join(err, ctx.Err())
