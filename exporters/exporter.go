@@ -78,6 +78,7 @@ type Receipt struct {
 type Promises struct {
 	NotAtomic   string // why a reader may see a half object
 	NoAbort     string // why something of a failed delivery may stay
+	StaysUnder  string // why something of a failed delivery may stay, unseen, where there was an object of that name before
 	NoResume    string // why a delivery begins anew with each worker
 	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
 	LostOpening string // why something empty may stay when the answer to its opening is lost

@@ -50,8 +50,8 @@ type session struct {
 	*sftp.Client
 	conn ssh.Conn
 	over chan struct{} // closed when the connection is
-	key  string // the server's fingerprint
-	home string // the login folder; empty if the server does not say
+	key  string        // the server's fingerprint
+	home string        // the login folder; empty if the server does not say
 }
 
 func (s *session) close() {
