@@ -93,6 +93,9 @@ type Env struct {
 	Attempt int
 	Log     *slog.Logger // never nil
 
+	// HostKeys remembers the keys of hosts of which a task says none; nil where any key will do.
+	HostKeys HostKeys
+
 	// OwnDownloadHost says that links lead to a host that serves nothing else, so that active types may be shown there.
 	OwnDownloadHost bool
 }
@@ -136,10 +139,7 @@ type Definition struct {
 }
 
 // Finding is one line of what a check found.
-type Finding struct {
-	OK   bool
-	Text string // what is right, or what is not and what to do about it
-}
+type Finding = engine.Finding
 
 // Define returns the definition of a kind with parameters of type P. Defaults hold for what a task leaves out.
 func Define[P any](kind, summary string, defaults P, open func(context.Context, Env, P) (Exporter, error)) Definition {

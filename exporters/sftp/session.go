@@ -122,9 +122,10 @@ func (s *server) Close() error {
 
 // connect logs in. Where only the fingerprint of the server's key is known, its keys are looked at one after another.
 func (s *server) connect(ctx context.Context) (*session, error) {
-	s.mu.Lock()
-	offers := s.offers
-	s.mu.Unlock()
+	offers, err := s.recall(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var first error
 	for _, algorithms := range offers {
 		c, err := s.login(ctx, algorithms)
@@ -164,10 +165,7 @@ func (s *server) login(ctx context.Context, algorithms []string) (*session, erro
 	config := s.config(algorithms)
 	config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 		c.key = ssh.FingerprintSHA256(key)
-		if s.pin.fingerprint != "" && s.pin.fingerprint != c.key {
-			return &otherKeyError{got: c.key, want: s.pin.fingerprint}
-		}
-		return nil
+		return s.judge(ctx, key)
 	}
 	inner, channels, requests, err := ssh.NewClientConn(conn, s.address, config)
 	if err != nil {
