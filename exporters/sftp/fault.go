@@ -28,8 +28,10 @@ func (s *server) loginFault(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &other):
-		return engine.Errorf(engine.Denied, "The SFTP server's key is %s, and host_key says %s. If the server was given a new key, "+
-			"change host_key; if not, another server may stand in its place.", other.got, other.want)
+		return s.otherKey(other)
+	case errors.As(err, &none) && s.pin.held && strings.Contains(err.Error(), "host key"):
+		return engine.Errorf(engine.Denied, "The SFTP server has no key of the type that it had when it was first used (%s). If it was "+
+			"given a new key, `gantry host-keys forget %s` makes the next task take it.", s.pin.fingerprint, s.known())
 	case errors.As(err, &none) && s.pin.fingerprint != "" && strings.Contains(err.Error(), "host key"):
 		return engine.Errorf(engine.Denied, "The SFTP server has no key of the type that host_key has (%s).", s.pin.fingerprint)
 	case errors.As(err, &none):

@@ -8,6 +8,7 @@
 #   old       as plain, at a server without posix-rename and setstat
 #   drop      as plain, may create, write and make folders, and nothing else
 #   reader    chroot, read-only
+#   full      as plain, with a disk of 2 MiB
 . "$(dirname "$0")/lib.sh"
 
 PASSWORD='s3cret pass' PASSPHRASE='key passphrase'
@@ -49,7 +50,7 @@ make_users() { # copies of the machine's files with the test users added
   hash=$(openssl passwd -6 "$PASSWORD")
   cp /etc/passwd "$STATE/passwd"
   cp /etc/shadow "$STATE/shadow"
-  for user in pipeline plain old drop reader; do
+  for user in pipeline plain old drop reader full; do
     echo "$user:x:$uid:$FIRST_UID::$STATE/homes/$user:/usr/sbin/nologin" >>"$STATE/passwd"
     echo "$user:$hash:19000:0:99999:7:::" >>"$STATE/shadow"
     mkdir -p "$STATE/homes/$user"
@@ -74,7 +75,7 @@ KbdInteractiveAuthentication no
 PubkeyAuthentication yes
 AuthorizedKeysFile $STATE/authorized_keys
 StrictModes no
-AllowUsers pipeline plain old drop reader
+AllowUsers pipeline plain old drop reader full
 PermitTunnel no
 AllowTcpForwarding no
 X11Forwarding no
@@ -108,6 +109,7 @@ do_start() {
     mount --bind "$1/passwd" /etc/passwd
     mount --bind "$1/shadow" /etc/shadow
     mount --bind "$1/chroot" /srv
+    mount -t tmpfs -o size=2m,mode=777 tmpfs "$1/homes/full"
     exec /usr/sbin/sshd -D -e -f "$1/sshd_config"' sshd "$STATE"
   until_ok sshd tcp_open "$port"
   emit "SFTP_HOST=$HOST" "SFTP_PORT=$port" "SFTP_ADDRESS=$HOST:$port" SFTP_USER=pipeline "SFTP_PASSWORD=$PASSWORD" \
