@@ -38,14 +38,15 @@ type lab struct {
 	google
 	*wire
 	log *logged
+	dir string
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{google: newGoogle(t), wire: &wire{}, log: &logged{}}
+	l := &lab{google: newGoogle(t), wire: &wire{}, log: &logged{}, dir: t.TempDir()}
 	definitions, env := []exporters.Definition{gcs.Definition()}, l.env()
 	operations := append(export.Operations(definitions, env), imports.Sources(definitions, env)...)
-	l.Server = enginetest.New(t, enginetest.Config{Operations: append(operations, maker()), Log: l.log})
+	l.Server = enginetest.New(t, enginetest.Config{Dir: l.dir, Operations: append(operations, maker()), Log: l.log})
 	l.Start(t)
 	return l
 }
