@@ -67,8 +67,7 @@ func (c *client) checkLimits(ctx context.Context) exporters.Finding {
 		return exporters.Finding{Text: fmt.Sprintf("The cluster knows no static large objects: files above %d bytes cannot be exported.", l.object)}
 	}
 	whole := min(l.object, onePut)
-	_, err = c.tell(ctx, request{method: http.MethodHead, container: c.place.Container + containerSuffix})
-	if err == nil {
+	if _, err = c.glance(ctx, c.place.Container+containerSuffix); err == nil {
 		return exporters.Finding{OK: true, Text: fmt.Sprintf("Files above %d bytes go in segments, for which there is the container %q.",
 			whole, c.place.Container+containerSuffix)}
 	}

@@ -21,6 +21,9 @@ const (
 	forever   = 1000 * 24 * time.Hour // the SDK's time limits are off: Deliver and the lent client have theirs
 )
 
+// agent is how requests call themselves.
+const agent = "gantry"
+
 // client makes calls to one container. It has nothing from the process: no environment and no files.
 type client struct {
 	place    Place
@@ -34,8 +37,8 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 	}
 	lent := &caller{*env.HTTP}
 	lent.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &client{place: p, keystone: &keystone{http: &http.Client{Transport: lent}, place: p}}
-	c.conn = &swift.Connection{Auth: c.keystone, Transport: lent, UserAgent: "gantry",
+	c := &client{place: p, keystone: &keystone{http: lent, place: p}}
+	c.conn = &swift.Connection{Auth: c.keystone, Transport: lent, UserAgent: agent,
 		Retries: -1, ConnectTimeout: forever, Timeout: forever} // no retries: the SDK would send a body that is used up
 	return c, nil
 }
@@ -140,24 +143,32 @@ var usual = limits{object: 5 << 30, segments: 1000, least: 1}
 
 // limits asks for the cluster's limits. What it does not say is as it usually is.
 func (c *client) limits(ctx context.Context) (limits, error) {
-	if _, err := c.conn.GetStorageUrl(ctx); err != nil {
+	address, err := c.conn.GetStorageUrl(ctx)
+	if err != nil {
 		return limits{}, c.fault(ctx, err, nil, "read")
 	}
-	info, err := c.conn.QueryInfo(ctx)
-	if ctx.Err() != nil {
-		return limits{}, context.Cause(ctx)
-	}
+	var info swift.SwiftInfo
+	status, _, err := ask(ctx, c.conn.Transport, question{who: "The object store", method: http.MethodGet, address: infoOf(address)}, &info)
 	if err != nil {
-		return usual, nil // it is often closed
+		return limits{}, err
 	}
 	l := usual
+	if status != http.StatusOK || info["swift"] == nil { // it is often closed
+		return l, nil
+	}
 	l.object = number(info, "swift", "max_file_size", l.object)
 	l.least = number(info, "slo", "min_segment_size", l.least)
 	l.segments = min(number(info, "slo", "max_manifest_segments", l.segments), mostSegments)
-	if _, told := info["swift"]; told && !info.SupportsSLO() {
+	if !info.SupportsSLO() {
 		l.segments = 0
 	}
 	return l, nil
+}
+
+// infoOf is where a cluster says its limits: beside the version, after which the account follows.
+func infoOf(storage string) string {
+	before, _, _ := strings.Cut(storage+"/", "/v1/")
+	return before + "/info"
 }
 
 // number reads one that is above zero out of a part of what a cluster says.

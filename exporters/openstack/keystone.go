@@ -29,7 +29,7 @@ const (
 // keystone logs in. It is the SDK's Authenticator, which keeps its token and calls it for another a minute before that one
 // expires; calls come one at a time.
 type keystone struct {
-	http  *http.Client
+	http  http.RoundTripper
 	place Place
 
 	mu      sync.Mutex
@@ -184,18 +184,18 @@ type project struct {
 // login returns a token for the project that is asked for, or else for the one that can be meant.
 func (k *keystone) login(ctx context.Context, address *url.URL) (token, error) {
 	if k.place.Tenant == "" {
-		t, err := k.ask(ctx, address, nil)
+		t, err := k.password(ctx, address, nil)
 		if err != nil || t.Project != nil {
 			return t, err
 		}
 		return k.choose(ctx, address, t)
 	}
-	t, err := k.ask(ctx, address, map[string]any{"name": k.place.Tenant, "domain": map[string]string{"id": defaultDomain}})
+	t, err := k.password(ctx, address, map[string]any{"name": k.place.Tenant, "domain": map[string]string{"id": defaultDomain}})
 	if engine.CodeOf(err) != engine.Unauthorized {
 		return t, err
 	}
 	// Keystone does not say whether it is the password or the project that is wrong.
-	t, err = k.ask(ctx, address, nil)
+	t, err = k.password(ctx, address, nil)
 	if err != nil {
 		return t, err
 	}
@@ -229,11 +229,11 @@ func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (t
 	case len(meant) > 1:
 		return token{}, engine.Errorf(engine.Invalid, "The user has several projects, and none by default. Set tenant_name to one of: %s.", there)
 	}
-	return k.ask(ctx, address, map[string]any{"id": meant[0].ID})
+	return k.password(ctx, address, map[string]any{"id": meant[0].ID})
 }
 
-// ask logs in with the password. Without a project Keystone takes the user's default one, if there is any.
-func (k *keystone) ask(ctx context.Context, address *url.URL, project map[string]any) (token, error) {
+// password logs in with the password. Without a project Keystone takes the user's default one, if there is any.
+func (k *keystone) password(ctx context.Context, address *url.URL, project map[string]any) (token, error) {
 	auth := map[string]any{"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
 		"user": map[string]any{"name": k.place.Username, "password": k.place.Password.Reveal(), "domain": map[string]string{"id": defaultDomain}}}}}
 	if project != nil {
@@ -256,32 +256,45 @@ func (k *keystone) ask(ctx context.Context, address *url.URL, project map[string
 	return answer.Token, nil
 }
 
-// call makes a call, and decodes its answer where that is JSON.
-func (k *keystone) call(ctx context.Context, method, address, auth string, body []byte, into any) (int, http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+func (k *keystone) call(ctx context.Context, method, address, token string, body []byte, into any) (int, http.Header, error) {
+	return ask(ctx, k.http, question{who: "The identity service at auth_url", method: method, address: address, token: token, body: body}, into)
+}
+
+// question is a call whose answer is JSON.
+type question struct {
+	who             string // is asked, for the person
+	method, address string
+	token           string // empty: none is needed
+	body            []byte
+}
+
+// ask makes a call, and decodes its answer where that is JSON. A refusal that passes by itself is an error, any other a status.
+func ask(ctx context.Context, by http.RoundTripper, q question, into any) (int, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, q.method, q.address, bytes.NewReader(q.body))
 	if err != nil {
-		return 0, nil, errors.New("make a request to the identity service")
+		return 0, nil, errors.New("make a request to OpenStack")
 	}
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	req.Header.Set("User-Agent", agent)
+	if q.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if auth != "" {
-		req.Header.Set("X-Auth-Token", auth)
+	if q.token != "" {
+		req.Header.Set("X-Auth-Token", q.token)
 	}
-	resp, err := k.http.Do(req)
+	resp, err := by.RoundTrip(req)
 	if err != nil {
-		return 0, nil, exporters.Fault(ctx, err, "The identity service at auth_url")
+		return 0, nil, exporters.Fault(ctx, err, q.who)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	switch {
 	case isRetryable(resp.StatusCode):
-		return 0, nil, exporters.Refusal(resp.StatusCode, resp.Header, fmt.Sprintf("The identity service answered %d.", resp.StatusCode))
+		return 0, nil, exporters.Refusal(resp.StatusCode, resp.Header, fmt.Sprintf("%s answered %d.", q.who, resp.StatusCode))
 	case err != nil:
-		return 0, nil, exporters.Fault(ctx, err, "The identity service at auth_url")
+		return 0, nil, exporters.Fault(ctx, err, q.who)
 	}
-	_ = json.Unmarshal(text, into) // what is no JSON is not Keystone's, and lacks what is asked for
+	_ = json.Unmarshal(text, into) // what is no JSON is not OpenStack's, and lacks what is asked for
 	return resp.StatusCode, resp.Header, nil
 }
 

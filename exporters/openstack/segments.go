@@ -112,7 +112,7 @@ func (u *upload) begin(ctx context.Context, size int64) error {
 // shelf returns the container for segments, which is made if it is missing, and a folder in it. They have to be kept as the
 // objects are, by the same storage policy. Where there can be no such container, they go beside the objects.
 func (c *client) shelf(ctx context.Context) (container, folder string, err error) {
-	objects, err := c.tell(ctx, request{method: http.MethodHead, container: c.place.Container})
+	objects, err := c.glance(ctx, c.place.Container)
 	if status := statusOf(err); status == http.StatusForbidden {
 		return c.place.Container, hiddenFolder, nil
 	} else if err != nil {
@@ -132,6 +132,12 @@ func (c *client) shelf(ctx context.Context) (container, folder string, err error
 		}
 		return container, "", nil
 	}
+}
+
+// glance returns the headers of a container. It is a listing of one name, since many a Swift sends a body with its answer to
+// HEAD, which nobody expects.
+func (c *client) glance(ctx context.Context, container string) (swift.Headers, error) {
+	return c.tell(ctx, request{method: http.MethodGet, container: container, query: url.Values{"limit": {"1"}}})
 }
 
 // save keeps the state as it is now.
@@ -317,7 +323,7 @@ func (e *exporter) mayHaveSegments(ctx context.Context) (bool, error) {
 	if e.segments != nil {
 		return *e.segments, nil
 	}
-	headers, err := e.tell(ctx, request{method: http.MethodHead, container: e.place.Container + containerSuffix})
+	headers, err := e.glance(ctx, e.place.Container+containerSuffix)
 	status := statusOf(err)
 	if err != nil && status != http.StatusNotFound && status != http.StatusForbidden {
 		return false, e.fault(ctx, err, headers, "read")

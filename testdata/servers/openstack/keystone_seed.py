@@ -40,6 +40,8 @@ def endpoint(region, url):
         ks.endpoints.create(swift, url, interface=kind, region=region)
 
 
+for found in ks.endpoints.list():  # Keystone's own was made before its port was known
+    ks.endpoints.update(found, url=auth_url)
 swift = ks.services.create("swift", type="object-store")
 endpoint("RegionOne", swift_url + "/v1/AUTH_%(project_id)s")
 endpoint("RegionTwo", swift_url + "/v1/TWO_%(project_id)s")
