@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -220,6 +221,7 @@ func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (t
 			meant = append(meant, p)
 		}
 	}
+	slices.Sort(names)
 	there := strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
@@ -305,16 +307,14 @@ func isRetryable(status int) bool {
 // refused is the error for a status that is no success and does not pass by itself. What Keystone says with it is not shown:
 // it may repeat what it was sent.
 func (k *keystone) refused(status int, verb string) error {
-	text := fmt.Sprintf("The identity service answered %d when it was asked to %s.", status, verb)
-	switch {
-	case status == http.StatusUnauthorized:
-		text = "The identity service does not know the username in the domain Default, or the password is not the user's."
-	case status == http.StatusForbidden:
-		text = "The identity service does not let the user " + verb + "."
-	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
-		return engine.Errorf(engine.Invalid, "There is no identity service (Keystone v3) at auth_url.")
+	switch status {
+	case http.StatusUnauthorized:
+		return engine.Errorf(engine.Unauthorized,
+			"The identity service does not know the username in the domain Default, or the password is not the user's.")
+	case http.StatusForbidden:
+		return engine.Errorf(engine.Denied, "The identity service does not let the user %s.", verb)
 	}
-	return engine.Errorf(exporters.Classify(status), "%s", text)
+	return engine.Errorf(engine.Invalid, "There is no identity service (Keystone v3) at auth_url.")
 }
 
 // endpoint returns the address of the object store in the region.
