@@ -211,7 +211,7 @@ func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (t
 		return token{}, err
 	}
 	if status != http.StatusOK {
-		return token{}, k.refused(status, "list the user's projects")
+		return token{}, refused(status, "list the user's projects")
 	}
 	var names []string
 	var meant []project
@@ -251,7 +251,7 @@ func (k *keystone) password(ctx context.Context, address *url.URL, project map[s
 	case err != nil:
 		return token{}, err
 	case status != http.StatusCreated && status != http.StatusOK:
-		return token{}, k.refused(status, "log in")
+		return token{}, refused(status, "log in")
 	case answer.Token.id == "":
 		return token{}, engine.Errorf(engine.Unavailable, "The identity service took the password without giving a token.")
 	}
@@ -306,7 +306,7 @@ func isRetryable(status int) bool {
 
 // refused is the error for a status that is no success and does not pass by itself. What Keystone says with it is not shown:
 // it may repeat what it was sent.
-func (k *keystone) refused(status int, verb string) error {
+func refused(status int, verb string) error {
 	switch status {
 	case http.StatusUnauthorized:
 		return engine.Errorf(engine.Unauthorized,

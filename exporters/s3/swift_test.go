@@ -123,4 +123,3 @@ func TestSwiftRefuses(t *testing.T) {
 		})
 	}
 }
-

@@ -29,6 +29,8 @@ key_repository = $1/fernet
 key_repository = $1/fernet
 [credential]
 key_repository = $1/credential
+[identity]
+password_hash_rounds = 4
 [oslo_messaging_notifications]
 driver = noop
 END
