@@ -97,7 +97,7 @@ func (c *Catalog) Route(from, to Format, name string) (Offer, error) {
 	return Offer{}, unsupported(from, to, c.possible(from, name))
 }
 
-func unsupported(from, to Format, possible []Format) error {
+func unsupported(from, to Format, possible []Format) *engine.Error {
 	if len(possible) == 0 {
 		return engine.Errorf(engine.Unsupported, "This server cannot convert %s files.", from)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/param"
 )
 
 // Params are what a convert task takes.
@@ -30,61 +29,12 @@ func Operation(c *Catalog) engine.Operation {
 	h := handler{c}
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
-	op.Check = engine.CheckWith(h.check)
+	op.Match = engine.MatchWith(match)
 	op.Rows = h.rows
 	return op
 }
 
 type handler struct{ catalog *Catalog }
-
-// check finds what no file could make possible.
-func (h handler) check(p Params, known []engine.File) []param.Problem {
-	problems := h.checkEngine(p)
-	to := ParseFormat(p.OutputFormat)
-	if to == "" {
-		return problems // reported by the tags
-	}
-	if len(h.catalog.Inputs(to)) == 0 {
-		return append(problems, param.Problemf("output_format", "must be one of %s", join(h.catalog.AllOutputs())))
-	}
-	if len(problems) > 0 {
-		return problems
-	}
-	if from := ParseFormat(p.InputFormat); from != "" {
-		if _, err := h.catalog.Route(from, to, p.Engine); err != nil {
-			return append(problems, param.Problemf("input_format", "%s", engine.MessageOf(err)))
-		}
-	}
-	for _, f := range known {
-		from := formatOf(f)
-		if from == "" {
-			continue
-		}
-		if _, err := h.catalog.Route(from, to, p.Engine); err != nil {
-			problems = append(problems, param.Problemf("output_format", "%s: %s", f.Name, engine.MessageOf(err)))
-		}
-	}
-	return problems
-}
-
-func (h handler) checkEngine(p Params) []param.Problem {
-	if p.Engine == "" {
-		return nil
-	}
-	var names []string
-	for _, e := range h.catalog.Engines() {
-		if e.Name() == p.Engine {
-			if p.EngineVersion == "" || p.EngineVersion == e.Version() {
-				return nil
-			}
-			return []param.Problem{
-				param.Problemf("engine_version", "must be %s or absent: it is what this server has", e.Version()),
-			}
-		}
-		names = append(names, e.Name())
-	}
-	return []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(names, ", "))}
-}
 
 // formatOf is the format of a stored file whose media type leaves no doubt, or "".
 func formatOf(f engine.File) Format {
@@ -167,7 +117,7 @@ func (h handler) convert(
 		return Offer{}, nil, err
 	}
 	to := ParseFormat(p.OutputFormat)
-	offer, err := h.catalog.Route(from, to, p.Engine)
+	offer, err := h.route(run, from, to, p)
 	if err != nil {
 		return Offer{}, nil, err
 	}
@@ -191,6 +141,20 @@ func (h handler) convert(
 		outputs[i] = output{path: path, stem: Stem(f.Name), dir: f.Dir, number: i + 1, of: len(paths)}
 	}
 	return offer, outputs, nil
+}
+
+// route is the offer to use. What is offered elsewhere only is done there.
+func (h handler) route(run *engine.Run, from, to Format, p Params) (Offer, error) {
+	offered := offers(run.Offered())
+	missing := offered.unsupported(from, to, p.Engine)
+	offer, err := h.catalog.Route(from, to, p.Engine)
+	if err == nil {
+		if p.Engine == "" || p.EngineVersion == "" || p.EngineVersion == offer.Engine.Version() {
+			return offer, nil
+		}
+		missing = engine.Errorf(engine.Unsupported, "This server does not have version %s of %s any more.", p.EngineVersion, p.Engine)
+	}
+	return Offer{}, run.Elsewhere(missing, func(r engine.Row) bool { return fits(r, from, to, p) })
 }
 
 func (h handler) detect(path string, f engine.File, p Params) (Format, error) {
