@@ -5,12 +5,14 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
 // Operations returns the operations.
 func Operations() []engine.Operation {
-	return []engine.Operation{
+	operations := []engine.Operation{
 		archive.Operation(),
 		convert.Operation(convert.Embedded()),
 	}
+	return append(operations, pdf.Operations(pdf.NewLibrary())...)
 }

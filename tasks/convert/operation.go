@@ -2,12 +2,9 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -71,19 +68,8 @@ func (h handler) checkEngine(p Params) []param.Problem {
 	if p.Engine == "" {
 		return nil
 	}
-	var names []string
-	for _, e := range h.catalog.Engines() {
-		if e.Name() == p.Engine {
-			if p.EngineVersion == "" || p.EngineVersion == e.Version() {
-				return nil
-			}
-			return []param.Problem{
-				param.Problemf("engine_version", "must be %s or absent: it is what this server has", e.Version()),
-			}
-		}
-		names = append(names, e.Name())
-	}
-	return []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(names, ", "))}
+	_, problems := Choose(h.catalog.Engines(), p.Engine, p.EngineVersion)
+	return problems
 }
 
 // formatOf is the format of a stored file whose media type leaves no doubt, or "".
@@ -110,12 +96,6 @@ func (h handler) rows() []engine.Row {
 	return rows
 }
 
-// output is a file that an engine made, still in the task's folder.
-type output struct {
-	path, stem, dir string
-	number, of      int // among the outputs of its input
-}
-
 // Run converts each input file, and stores the outputs when all are made.
 func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Result, error) {
 	files, err := run.Files(ctx)
@@ -123,40 +103,27 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 		return engine.Result{}, err
 	}
 	var result engine.Result
-	var outputs []output
+	var outputs []Output
 	for i, f := range files {
 		offer, made, err := h.convert(ctx, run, f, p, func(percent int) {
 			run.Progress((100*i+percent)/len(files), "")
 		})
 		if err != nil {
-			return engine.Result{}, naming(err, f, len(files))
+			return engine.Result{}, About(err, f, len(files))
 		}
 		outputs = append(outputs, made...)
 		result.Engine, result.Version = offer.Engine.Name(), offer.Engine.Version()
 	}
-	for i, o := range outputs {
-		f, err := run.Adopt(ctx, o.name(p, i+1, len(outputs)), o.path)
-		if err != nil {
-			return engine.Result{}, fmt.Errorf("store the output: %w", err)
-		}
-		f.Dir = o.dir
-		result.Files = append(result.Files, f)
+	result.Files, err = Store(ctx, run, p.Filename, outputs)
+	if err != nil {
+		return engine.Result{}, err
 	}
 	return result, nil
 }
 
-// naming says which of several files an error is about.
-func naming(err error, f engine.File, of int) error {
-	var e *engine.Error
-	if of == 1 || !errors.As(err, &e) || engine.Retryable(err) {
-		return err
-	}
-	return engine.Wrap(err, e.Code, "%s: %s", f.Name, e.Message)
-}
-
 func (h handler) convert(
 	ctx context.Context, run *engine.Run, f engine.File, p Params, progress func(int),
-) (Offer, []output, error) {
+) (Offer, []Output, error) {
 	in, err := run.Path(ctx, f, "")
 	if err != nil {
 		return Offer{}, nil, fmt.Errorf("fetch the input: %w", err)
@@ -186,9 +153,9 @@ func (h handler) convert(
 	if err != nil {
 		return Offer{}, nil, err
 	}
-	outputs := make([]output, len(paths))
+	outputs := make([]Output, len(paths))
 	for i, path := range paths {
-		outputs[i] = output{path: path, stem: Stem(f.Name), dir: f.Dir, number: i + 1, of: len(paths)}
+		outputs[i] = Output{Path: path, Input: f, Format: to, Number: i + 1, Of: len(paths)}
 	}
 	return offer, outputs, nil
 }
@@ -204,22 +171,4 @@ func (h handler) detect(path string, f engine.File, p Params) (Format, error) {
 		name = "input." + string(ParseFormat(p.InputFormat))
 	}
 	return Detect(file, f.Size, name)
-}
-
-// name is what the n-th of total outputs is called.
-func (o output) name(p Params, n, total int) string {
-	if p.Filename == "" {
-		if o.of > 1 {
-			return fmt.Sprintf("%s-%d.%s", o.stem, o.number, ParseFormat(p.OutputFormat))
-		}
-		return o.stem + "." + string(ParseFormat(p.OutputFormat))
-	}
-	if strings.Contains(p.Filename, "%d") {
-		return strings.ReplaceAll(p.Filename, "%d", strconv.Itoa(n))
-	}
-	if total == 1 {
-		return p.Filename
-	}
-	stem := Stem(p.Filename)
-	return fmt.Sprintf("%s-%d%s", stem, n, strings.TrimPrefix(p.Filename, stem))
 }
