@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"exporters":              {"engine", "engine/param", "engine/egress"},
 	"exporters/*":            {"exporters", "engine", "engine/param", "engine/egress"},
 	"exporters/all":          {"exporters", "exporters/*"},
-	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert"},
+	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/all":              {"engine", "tasks/*"},

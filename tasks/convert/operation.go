@@ -129,7 +129,11 @@ func (h handler) convert(
 		return Offer{}, nil, fmt.Errorf("fetch the input: %w", err)
 	}
 	defer os.RemoveAll(filepath.Dir(in))
-	from, err := h.detect(in, f, p)
+	name := f.Name
+	if p.InputFormat != "" {
+		name = "input." + string(ParseFormat(p.InputFormat))
+	}
+	from, err := DetectFile(in, name)
 	if err != nil {
 		return Offer{}, nil, err
 	}
@@ -158,17 +162,4 @@ func (h handler) convert(
 		outputs[i] = Output{Path: path, Input: f, Format: to, Number: i + 1, Of: len(paths)}
 	}
 	return offer, outputs, nil
-}
-
-func (h handler) detect(path string, f engine.File, p Params) (Format, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read the input: %w", err)
-	}
-	defer file.Close()
-	name := f.Name
-	if p.InputFormat != "" {
-		name = "input." + string(ParseFormat(p.InputFormat))
-	}
-	return Detect(file, f.Size, name)
 }

@@ -63,7 +63,7 @@ func encrypt(ctx context.Context, e Engine, s source, p EncryptParams) ([]string
 	if err := e.Encrypt(ctx, s.in, s.out(), lock); err != nil {
 		return nil, err
 	}
-	return []string{s.out()}, expectPages(ctx, e, s.out(), lock.Owner, count)
+	return []string{s.out()}, Check(ctx, e, s.out(), lock.Owner, count)
 }
 
 // DecryptParams are what a pdf/decrypt task takes.
@@ -87,5 +87,5 @@ func decrypt(ctx context.Context, e Engine, s source, p DecryptParams) ([]string
 	if err != nil {
 		return nil, err
 	}
-	return []string{s.out()}, expectPages(ctx, e, s.out(), "", count)
+	return []string{s.out()}, Check(ctx, e, s.out(), "", count)
 }

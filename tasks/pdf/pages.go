@@ -43,7 +43,7 @@ func split(ctx context.Context, e Engine, s source, _ SplitParams) ([]string, er
 			return nil, fmt.Errorf("check the output: %s", err)
 		}
 	}
-	return paths, expectPages(ctx, e, paths[count-1], "", 1)
+	return paths, Check(ctx, e, paths[count-1], "", 1)
 }
 
 // ExtractParams are what a pdf/extract-pages task takes.
@@ -87,7 +87,7 @@ func extract(ctx context.Context, e Engine, s source, p ExtractParams) ([]string
 	if err := e.Assemble(ctx, s.out(), Part{Path: s.in, Pages: pages}); err != nil {
 		return nil, err
 	}
-	return []string{s.out()}, expectPages(ctx, e, s.out(), "", len(pages))
+	return []string{s.out()}, Check(ctx, e, s.out(), "", len(pages))
 }
 
 // RotateParams are what a pdf/rotate-pages task takes.
@@ -131,5 +131,5 @@ func rotate(ctx context.Context, e Engine, s source, p RotateParams) ([]string, 
 	if err := e.Rotate(ctx, s.in, s.out(), pages, turn); err != nil {
 		return nil, err
 	}
-	return []string{s.out()}, expectPages(ctx, e, s.out(), "", count)
+	return []string{s.out()}, Check(ctx, e, s.out(), "", count)
 }

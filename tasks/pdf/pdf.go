@@ -129,16 +129,7 @@ func (a action[W, P]) one(
 
 // expectPDF decides by the content.
 func expectPDF(path, name string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("read the input: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("read the input: %w", err)
-	}
-	format, err := convert.Detect(f, info.Size(), name)
+	format, err := convert.DetectFile(path, name)
 	if err != nil {
 		return err
 	}
@@ -148,8 +139,8 @@ func expectPDF(path, name string) error {
 	return nil
 }
 
-// expectPages checks an output: it opens, with the password if it has one, and has all its pages.
-func expectPages(ctx context.Context, e Engine, path string, password param.Secret, want int) error {
+// Check fails unless the file that an engine made opens, with the password if it has one, and has the pages it should.
+func Check(ctx context.Context, e Engine, path string, password param.Secret, want int) error {
 	got, err := e.Count(ctx, path, password)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -44,7 +44,7 @@ func (*Library) Version() string { return strings.Fields(strings.TrimPrefix(mode
 // What one document may take while it is read, and how deep its objects may nest.
 const (
 	maxStream    = 512 << 20
-	maxUnpacked  = 256 << 20
+	maxUnpacked  = 128 << 20
 	maxObjects   = 4_000_000
 	maxNesting   = 100
 	maxFileBytes = 2 << 30
