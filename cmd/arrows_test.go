@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"api/*":                  {"api", "api/*", "engine", "engine/param", "engine/egress", "engine/link"},
 	"api/downloads/*":        {"engine"},
 	"tasks/*/*":              {},
+	"tasks/convert/pdfium":   {"engine", "engine/param", "tasks/convert"},
 	"exporters/*/*":          {"exporters", "engine"},
 	"engine/enginetest":      {"engine", "engine/*"},
 	"engine/riverqueue":      {"engine", "engine/*"},

@@ -37,6 +37,9 @@ type handler struct{ catalog *Catalog }
 // check finds what no file could make possible.
 func (h handler) check(p Params, known []engine.File) []param.Problem {
 	problems := h.checkEngine(p)
+	if _, err := p.Selection(); err != nil {
+		problems = append(problems, param.Problemf("pages", "%s", err))
+	}
 	to := ParseFormat(p.OutputFormat)
 	if to == "" {
 		return problems // reported by the tags

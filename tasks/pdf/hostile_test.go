@@ -1,11 +1,8 @@
 package pdf_test
 
 import (
-	"bytes"
-	"compress/zlib"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,78 +11,8 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
+	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
-
-// written is a PDF of these objects, numbered from 1 on; the first is the catalog.
-func written(objects ...string) []byte {
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	offsets := make([]int, len(objects))
-	for i, o := range objects {
-		offsets[i] = b.Len()
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	start := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-	for _, at := range offsets {
-		fmt.Fprintf(&b, "%010d 00000 n \n", at)
-	}
-	fmt.Fprintf(&b, "trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, start)
-	return b.Bytes()
-}
-
-func deflated(size int) string {
-	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
-	z.Write(make([]byte, size))
-	z.Close()
-	return b.String()
-}
-
-const catalog = "<</Type/Catalog/Pages 2 0 R>>"
-
-// hostile are files that must be refused in a sentence, or worked on, but never hang or crash anything.
-func hostile(t testing.TB) map[string][]byte {
-	sound := pages(t, 3)
-	page := "<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]>>"
-	one := "<</Type/Pages/Kids[3 0 R]/Count 1>>"
-	deep := []string{catalog}
-	for n := range 5000 {
-		deep = append(deep, fmt.Sprintf("<</Type/Pages/Kids[%d 0 R]/Count 1/Parent %d 0 R>>", n+3, n+1))
-	}
-	bomb := deflated(130 << 20)
-	objects := "<</Type/ObjStm/N 1000000/First 16000000/Filter/FlateDecode/Length %d>>\nstream\n%s\nendstream"
-	return map[string][]byte{
-		"empty header":      []byte("%PDF-1.7\n"),
-		"truncated":         sound[:len(sound)/2],
-		"no trailer":        sound[:len(sound)-200],
-		"no pages":          written(catalog, "<</Type/Pages/Kids[]/Count 0>>"),
-		"no tree":           written("<</Type/Catalog>>"),
-		"root is itself":    written("<</Type/Catalog/Pages 1 0 R>>"),
-		"tree of itself":    written(catalog, "<</Type/Pages/Kids[2 0 R]/Count 1>>"),
-		"tree in a circle":  written(catalog, one, "<</Type/Pages/Kids[2 0 R]/Count 1/Parent 2 0 R>>"),
-		"count is a lie":    written(catalog, "<</Type/Pages/Kids[3 0 R]/Count 2000000000>>", page),
-		"negative count":    written(catalog, "<</Type/Pages/Kids[3 0 R]/Count -1>>", page),
-		"kids are numbers":  written(catalog, "<</Type/Pages/Kids[1 2 3]/Count 3>>"),
-		"deep tree":         written(append(deep, "<</Type/Page/Parent 5001 0 R/MediaBox[0 0 9 9]>>")...),
-		"deep nesting":      written(catalog, one, "<</Type/Page/Parent 2 0 R/X "+strings.Repeat("[", 200_000)+strings.Repeat("]", 200_000)+">>"),
-		"huge page":         written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 14400 14400]>>"),
-		"page without end":  written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 1e38 1e38]>>"),
-		"backwards box":     written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[100 100 0 0]>>"),
-		"contents circle":   written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 3 0 R/Resources 3 0 R>>"),
-		"reference circle":  written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox 4 0 R>>", "5 0 R", "4 0 R"),
-		"length circle":     written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>", "<</Length 4 0 R>>\nstream\nx\nendstream"),
-		"stream bomb":       written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>", fmt.Sprintf("<</Filter/FlateDecode/Length %d>>\nstream\n%s\nendstream", len(bomb), bomb)),
-		"object stream":     written(catalog, one, page, fmt.Sprintf(objects, len(bomb), bomb)),
-		"script":            written("<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.launchURL\\('http://127.0.0.1:1/'\\))>>>>", one, page),
-		"launch":            written("<</Type/Catalog/Pages 2 0 R/OpenAction<</S/Launch/F(/etc/passwd)>>>>", one, page),
-		"external stream":   written(catalog, one, "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>", "<</F(/etc/passwd)/FFilter[]/Length 0>>\nstream\n\nendstream"),
-		"encrypted badly":   bytes.Replace(written(catalog, one, page), []byte("/Root"), []byte("/Encrypt<</Filter/Standard/V 5/R 6/P -1>>/Root"), 1),
-		"unknown security":  bytes.Replace(written(catalog, one, page), []byte("/Root"), []byte("/Encrypt<</Filter/Adobe.PubSec/V 4>>/Root"), 1),
-		"xref loop":         append(sound, []byte("\nxref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 9/Root 1 0 R/Prev "+fmt.Sprint(len(sound)+1)+">>\nstartxref\n"+fmt.Sprint(len(sound)+1)+"\n%%EOF\n")...),
-		"nothing but zeros": append([]byte("%PDF-1.7\n"), make([]byte, 1<<20)...),
-	}
-}
 
 var everything = map[string]string{
 	"pdf/split-pages": "{}", "pdf/extract-pages": `{"pages":"1"}`, "pdf/rotate-pages": `{"rotation":"+90"}`,
@@ -94,7 +21,7 @@ var everything = map[string]string{
 
 // TestHostile gives every hostile file to every operation.
 func TestHostile(t *testing.T) {
-	files := hostile(t)
+	files := pdftest.Hostile(t)
 	each(t, func(t *testing.T, e pdf.Engine) {
 		for name, content := range files {
 			t.Run(name, func(t *testing.T) {
@@ -165,7 +92,7 @@ func TestMistakes(t *testing.T) {
 // TestCancel ends the context before the work: nothing is made, and the cause comes back.
 func TestCancel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.pdf")
-	if err := os.WriteFile(path, pages(t, 3), 0o600); err != nil {
+	if err := os.WriteFile(path, pdftest.Pages(t, 3), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -182,12 +109,12 @@ func TestCancel(t *testing.T) {
 
 // FuzzLibrary gives bytes to the embedded engine; a panic, a hang or an error that is not the file's fault fails it.
 func FuzzLibrary(f *testing.F) {
-	for name, content := range hostile(f) {
-		if !strings.Contains(name, "bomb") && name != "object stream" {
+	for name, content := range pdftest.Hostile(f) {
+		if !strings.HasSuffix(name, "bomb") {
 			f.Add(content)
 		}
 	}
-	f.Add(pages(f, 2))
+	f.Add(pdftest.Pages(f, 2))
 	e := pdf.NewLibrary()
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()

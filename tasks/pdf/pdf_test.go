@@ -12,37 +12,15 @@ import (
 	"strings"
 	"testing"
 
-	"codeberg.org/go-pdf/fpdf"
-
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
+	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
 
 // engines are those that do everything, here.
 func engines(*testing.T) []pdf.Engine {
 	return []pdf.Engine{pdf.NewLibrary()}
-}
-
-// pages is a PDF whose pages say "page 1", "page 2" and so on, with a link from each to the first.
-func pages(t testing.TB, count int) []byte {
-	t.Helper()
-	d := fpdf.New("P", "pt", "A4", "")
-	d.SetFont("Helvetica", "", 40)
-	first := d.AddLink()
-	for n := range count {
-		d.AddPage()
-		if n == 0 {
-			d.SetLink(first, 0, 1)
-		}
-		d.Text(100, 100, fmt.Sprintf("page %d", n+1))
-		d.Link(100, 60, 200, 60, first)
-	}
-	var b bytes.Buffer
-	if err := d.Output(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 type stored struct {
@@ -170,7 +148,7 @@ func each(t *testing.T, test func(t *testing.T, e pdf.Engine)) {
 
 func TestSplit(t *testing.T) {
 	each(t, func(t *testing.T, e pdf.Engine) {
-		o := do(t, e, "pdf/split-pages", "", stored{"a.pdf", pages(t, 3)}, stored{"b.pdf", pages(t, 1)}).
+		o := do(t, e, "pdf/split-pages", "", stored{"a.pdf", pdftest.Pages(t, 3)}, stored{"b.pdf", pdftest.Pages(t, 1)}).
 			must(t, "a-1.pdf", "a-2.pdf", "a-3.pdf", "b.pdf")
 		for i, want := range []string{"page 1", "page 2", "page 3", "page 1"} {
 			if got := texts(t, o.paths[i]); !slices.Equal(got, []string{want}) {
@@ -190,18 +168,18 @@ func TestExtract(t *testing.T) {
 			"2,2": {"page 2", "page 2"},
 		} {
 			t.Run(params, func(t *testing.T) {
-				o := do(t, e, "pdf/extract-pages", `{"pages":"`+params+`"}`, stored{"a.pdf", pages(t, 5)}).must(t, "a.pdf")
+				o := do(t, e, "pdf/extract-pages", `{"pages":"`+params+`"}`, stored{"a.pdf", pdftest.Pages(t, 5)}).must(t, "a.pdf")
 				if got := texts(t, o.paths[0]); !slices.Equal(got, want) {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			})
 		}
 		t.Run("beyond the end", func(t *testing.T) {
-			do(t, e, "pdf/extract-pages", `{"pages":"4-6"}`, stored{"a.pdf", pages(t, 5)}).
+			do(t, e, "pdf/extract-pages", `{"pages":"4-6"}`, stored{"a.pdf", pdftest.Pages(t, 5)}).
 				refused(t, engine.Invalid, "page 6, but the document has 5")
 		})
 		t.Run("one of two", func(t *testing.T) {
-			do(t, e, "pdf/extract-pages", `{"pages":"3"}`, stored{"a.pdf", pages(t, 5)}, stored{"b.pdf", pages(t, 2)}).
+			do(t, e, "pdf/extract-pages", `{"pages":"3"}`, stored{"a.pdf", pdftest.Pages(t, 5)}, stored{"b.pdf", pdftest.Pages(t, 2)}).
 				refused(t, engine.Invalid, "b.pdf: ")
 		})
 	})
@@ -221,7 +199,7 @@ func rotations(t *testing.T, path string) string {
 
 func TestRotate(t *testing.T) {
 	each(t, func(t *testing.T, e pdf.Engine) {
-		content := pages(t, 3)
+		content := pdftest.Pages(t, 3)
 		for _, step := range []struct{ params, want string }{
 			{`{"rotation":"+90"}`, "90 90 90"}, {`{"rotation":"+180","pages":"2-"}`, "90 270 270"},
 			{`{"rotation":"-180","pages":"1"}`, "270 270 270"}, {`{"rotation":"180","pages":"3"}`, "270 270 180"},
@@ -251,7 +229,7 @@ func TestEncrypt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, e pdf.Engine) {
-				o := do(t, e, "pdf/encrypt", c.params, stored{"a.pdf", pages(t, 2)}).must(t, "a.pdf")
+				o := do(t, e, "pdf/encrypt", c.params, stored{"a.pdf", pdftest.Pages(t, 2)}).must(t, "a.pdf")
 				info := tool(t, "pdfinfo", "-upw", c.password, o.paths[0])
 				if !strings.Contains(info, c.want) || !strings.Contains(info, "Pages:           2") {
 					t.Errorf("got %s, want %s", info, c.want)
@@ -269,7 +247,7 @@ func TestEncrypt(t *testing.T) {
 func TestDecrypt(t *testing.T) {
 	each(t, func(t *testing.T, e pdf.Engine) {
 		locked := do(t, e, "pdf/encrypt", `{"set_password":"user","set_owner_password":"owner","allow_modify":"none","allow_extract":false}`,
-			stored{"a.pdf", pages(t, 2)}).must(t, "a.pdf")
+			stored{"a.pdf", pdftest.Pages(t, 2)}).must(t, "a.pdf")
 		content, err := os.ReadFile(locked.paths[0])
 		if err != nil {
 			t.Fatal(err)
@@ -281,7 +259,7 @@ func TestDecrypt(t *testing.T) {
 			}
 		}
 		do(t, e, "pdf/decrypt", `{"password":"-x"}`, stored{"a.pdf", content}).refused(t, engine.Invalid, "parameter password is wrong")
-		plain := do(t, e, "pdf/decrypt", `{"password":"x"}`, stored{"a.pdf", pages(t, 2)}).must(t, "a.pdf")
+		plain := do(t, e, "pdf/decrypt", `{"password":"x"}`, stored{"a.pdf", pdftest.Pages(t, 2)}).must(t, "a.pdf")
 		texts(t, plain.paths[0])
 		for operation, params := range map[string]string{
 			"pdf/split-pages": "{}", "pdf/extract-pages": `{"pages":"1"}`, "pdf/rotate-pages": `{"rotation":"90"}`,
