@@ -4,6 +4,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,11 @@ type Options struct {
 	Fit     string `json:"fit" doc:"max shrinks to fit, crop fills and cuts, scale distorts." rule:"oneof=max|crop|scale"`
 	Strip   bool   `json:"strip" doc:"Leave out EXIF and ICC profile, which jpg, png and webp otherwise hand on to each other; formats beside them never keep either."`
 	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
+
+	Pages        string       `json:"pages" doc:"Which pages of a document, such as 1-3,7,9-; by default all."`
+	PageRange    string       `json:"page_range" doc:"An old name of pages." rule:"hidden"`
+	PixelDensity int          `json:"pixel_density" doc:"Dots per inch at which pages become pictures; 150, or what width and height ask for." rule:"min=1,max=2400"`
+	Password     param.Secret `json:"password" doc:"The password that opens the document."`
 }
 
 // DefaultOptions hold for what a task leaves out.
@@ -47,8 +53,13 @@ func DefaultOptions() Options {
 	return Options{Fit: "max", Quality: 85}
 }
 
-// fields describes the named options, for the catalog.
-func fields(names ...string) []param.Field {
+// Selection is what the options say of pages. The error is that of ParsePages.
+func (o Options) Selection() (Pages, error) {
+	return ParsePages(cmp.Or(o.Pages, o.PageRange))
+}
+
+// Fields describes the named options, for a Pair.
+func Fields(names ...string) []param.Field {
 	return slices.DeleteFunc(slices.Clone(param.Of(DefaultOptions()).Fields()), func(f param.Field) bool {
 		return !slices.Contains(names, f.Name)
 	})
