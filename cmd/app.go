@@ -150,7 +150,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		return nil, fmt.Errorf("make the work folder: %w", err)
 	}
 	a.engine = &engine.Engine{
-		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Files: files, Sealer: a.keys, Limits: limits,
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: files, Sealer: a.keys, Limits: limits,
 		Lanes: c.lanes(catalog.Lanes()), WorkDir: work, Drain: c.Drain, Log: c.log, Now: f.store.Now,
 	}
 	return a, nil

@@ -35,6 +35,8 @@ type draft struct {
 	foreign  map[ID]Task // tasks of other jobs that are named as inputs
 	problems []param.Problem
 	hidden   bool
+
+	refreshed bool // the fleet was asked again
 }
 
 // check turns a submission into tasks that can be stored, or lists every mistake of the whole job.
@@ -52,7 +54,7 @@ func (e *Engine) check(ctx context.Context, user UserID, s Submission) (*draft, 
 		d.tasks[i].ID = NewID()
 	}
 	for i := range d.specs {
-		d.task(i)
+		d.task(ctx, i)
 	}
 	d.cycles()
 	if len(d.problems) > 0 {
@@ -134,7 +136,7 @@ func (d *draft) problem(i int, field, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
-func (d *draft) task(i int) {
+func (d *draft) task(ctx context.Context, i int) {
 	spec, t := d.specs[i], &d.tasks[i]
 	if !taskName.MatchString(spec.Name) && !d.hidden {
 		d.problem(i, "name", "may have letters, digits, - and _, up to 255 of them")
@@ -151,7 +153,7 @@ func (d *draft) task(i int) {
 	d.ops[i] = op
 	known := d.inputs(i, ok && !op.Source)
 	if ok {
-		d.decode(i, op, known)
+		d.decode(ctx, i, op, known)
 	}
 }
 
@@ -204,7 +206,7 @@ func (d *draft) resolve(i int, field, name string) (ID, bool) {
 	return "", false
 }
 
-func (d *draft) decode(i int, op Operation, known []File) {
+func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
 	raw := d.specs[i].Params
 	params, problems := op.Params.Decode(raw)
 	_, more := commonSpec.Decode(raw)
@@ -216,12 +218,32 @@ func (d *draft) decode(i int, op Operation, known []File) {
 	if len(problems) == 0 && op.Check != nil {
 		problems = op.Check(params, known)
 	}
+	if len(problems) == 0 && op.Match != nil {
+		problems = d.match(ctx, i, params, known)
+	}
 	for _, p := range problems {
 		d.problem(i, p.Field, "%s", p.Message)
 	}
 	if len(problems) == 0 {
 		d.params[i] = params
 	}
+}
+
+// match finds the tool that the task needs. Before it is refused for the want of one, the fleet is asked again: a worker may
+// have come this moment.
+func (d *draft) match(ctx context.Context, i int, params any, known []File) (problems []param.Problem) {
+	op, e := d.ops[i], d.engine
+	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+	if len(problems) == 0 || d.refreshed || e.Fleet == nil {
+		return problems
+	}
+	d.refreshed = true
+	if err := e.Fleet.Refresh(ctx); err != nil {
+		e.Log.Warn("what other workers offer could not be read", "error", err)
+		return problems
+	}
+	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+	return problems
 }
 
 // seal gives each task what is stored of it: the sealed payload, the redacted copy, and content as a file.

@@ -61,6 +61,7 @@ type NewTask struct {
 	Name        string
 	Operation   string // canonical
 	Spelling    string // the client's
+	Tool        string // that it needs, as Kind has it
 	Lane        string
 	Priority    int
 	IgnoreError bool
@@ -89,6 +90,7 @@ type Postponement struct {
 	NotBefore time.Time // zero: at once
 	Try       bool      // spends one of the task's tries
 	Message   string    // why, for the person; empty keeps the old one
+	Tool      string    // that the task turned out to need; empty keeps the old one
 }
 
 // Reader answers questions. What it returns was true at one moment.

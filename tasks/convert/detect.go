@@ -3,7 +3,9 @@ package convert
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -57,6 +59,20 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 		return unknown(claimed)
 	}
 	return mimeFormat(found), nil
+}
+
+// DetectFile is Detect for the file at path.
+func DetectFile(path, name string) (Format, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the input: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the input: %w", err)
+	}
+	return Detect(f, info.Size(), name)
 }
 
 func detectEmpty(claimed Format) (Format, error) {

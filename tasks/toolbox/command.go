@@ -30,13 +30,12 @@ type Command struct {
 	Extra  []*os.File // open in the program as 3, 4, …
 	Online bool       // it reaches the outside by the HTTP proxy at ProxyAddress, which obeys the egress policy
 
-	box    *Box
-	dir    string // "" if it has none
-	dirAs  string
-	binds  []bind
-	exact  bool   // needs the paths it asked for
-	proxy  string // socket
-	worker bool
+	box   *Box
+	dir   string // "" if it has none
+	dirAs string
+	binds []bind
+	exact bool   // needs the paths it asked for
+	proxy string // socket
 }
 
 // bind is a file or folder that the program may read.
@@ -56,6 +55,14 @@ func (c *Command) In(file string) string {
 	}
 	c.binds = append(c.binds, bind{file, to})
 	return to
+}
+
+// bindAs is In for a folder at a fixed place, wherever there are places of the sandbox's own.
+func (c *Command) bindAs(folder, seen string) {
+	if c.box.kind != Bubblewrap {
+		seen = folder
+	}
+	c.binds = append(c.binds, bind{folder, seen})
 }
 
 // InAt is In at a path that the caller chooses. Such a command runs only under Bubblewrap.
