@@ -38,7 +38,7 @@ func (e *Engine) command(ctx context.Context, job convert.Job) ([]string, error)
 	}
 	// Its exit code says nothing: it is 0 when nothing was made.
 	made := filepath.Join(scratch, "in."+string(job.To))
-	if err := os.Rename(made, job.Out()); err != nil {
+	if err := collect(made, job.Out()); err != nil {
 		return nil, engine.Wrap(fmt.Errorf("no output: %v", outcome), engine.Invalid,
 			"LibreOffice could not convert the %s file: it is damaged, encrypted or not what its type says.", job.From)
 	}

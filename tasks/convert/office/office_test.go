@@ -32,10 +32,11 @@ func newEngine(t *testing.T) *office.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	e := office.New(t.Context(), box)
+	e := office.New(t.Context(), box, t.TempDir())
 	if e == nil {
 		t.Skip("LibreOffice is not installed")
 	}
+	t.Cleanup(e.Close)
 	return e
 }
 

@@ -3,6 +3,8 @@
 // Requests and events are lines of JSON on the standard input and output.
 package lok
 
+import "time"
+
 // Argument is the first argument that makes this program a worker; the second is the folder of LibreOffice's libraries,
 // the third the folder for its profile.
 const Argument = "office-worker"
@@ -21,14 +23,20 @@ type Request struct {
 	Password string `json:"password,omitempty"` // of an encrypted document
 }
 
-// Event is what a worker reports: Ready once, then for each request any number of Progress and one Done or Failed.
+// Event is what a worker reports: Ready once, then for each request any number of Progress and one Done or Failed; and
+// between all of these Alive, every Beat.
 type Event struct {
 	Ready    bool    `json:"ready,omitempty"`
+	Alive    bool    `json:"alive,omitempty"`
 	Progress int     `json:"progress,omitempty"` // percent, 1 to 99
 	Done     bool    `json:"done,omitempty"`
 	Failed   Failure `json:"failed,omitempty"`
 	Detail   string  `json:"detail,omitempty"` // what LibreOffice says; it may hold paths
+	Memory   int64   `json:"memory,omitempty"` // bytes that the worker holds, of Done and Failed
 }
+
+// Beat is how often a worker says that it is alive.
+const Beat = 5 * time.Second
 
 // Failure is why a conversion failed. The worker is in order.
 type Failure string

@@ -81,6 +81,9 @@ func (w *worker) event() lok.Event {
 	if err := json.Unmarshal(w.events.Bytes(), &e); err != nil {
 		w.t.Fatalf("got %q, want an event: %v", w.events.Text(), err)
 	}
+	if e.Alive {
+		return w.event()
+	}
 	return e
 }
 
@@ -135,6 +138,9 @@ func TestWorkerConvertsOneAfterTheOther(t *testing.T) {
 			got, percents := w.convert(r)
 			if got.Failed != c.want || got.Done != (c.want == "") {
 				t.Fatalf("got %+v, want failure %q", got, c.want)
+			}
+			if got.Memory < 10<<20 {
+				t.Errorf("got %d bytes of memory", got.Memory)
 			}
 			content, _ := os.ReadFile(out)
 			if strings.HasPrefix(string(content), "%PDF-") != (c.want == "") {

@@ -11,6 +11,9 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,11 +40,12 @@ func serve(args []string) error {
 	if err != nil {
 		return fmt.Errorf("take the standard output: %w", err)
 	}
-	w := &worker{events: json.NewEncoder(events)}
+	w := &worker{events: &output{encoder: json.NewEncoder(events)}}
+	go w.events.beat()
 	if w.kit, err = start(args[0], args[1], w.called); err != nil {
 		return fmt.Errorf("start LibreOffice: %w", err)
 	}
-	if err := w.events.Encode(Event{Ready: true}); err != nil {
+	if err := w.events.send(Event{Ready: true}); err != nil {
 		return err
 	}
 	return w.answer(os.Stdin)
@@ -59,10 +63,42 @@ func takeOutput() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "events"), nil
 }
 
+// output is where events go.
+type output struct {
+	mu      sync.Mutex
+	encoder *json.Encoder
+}
+
+func (o *output) send(e Event) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.encoder.Encode(e)
+}
+
+// beat tells a worker that works on a large document from one that stands still.
+func (o *output) beat() {
+	for range time.Tick(Beat) {
+		if o.send(Event{Alive: true}) != nil {
+			return
+		}
+	}
+}
+
+// resident returns how many bytes of memory this process holds, or 0.
+func resident() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
 // worker converts, one document at a time. LibreOffice calls back on the thread that waits for it.
 type worker struct {
 	kit     *kit
-	events  *json.Encoder
+	events  *output
 	request Request
 	saving  bool
 	asked   int // how often LibreOffice asked for the password of this document
@@ -77,7 +113,9 @@ func (w *worker) answer(in io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &w.request); err != nil {
 			return fmt.Errorf("read a request: %w", err)
 		}
-		if err := w.events.Encode(w.convert()); err != nil {
+		e := w.convert()
+		e.Memory = resident()
+		if err := w.events.send(e); err != nil {
 			return err
 		}
 	}
@@ -133,6 +171,6 @@ func (w *worker) progressed(payload string) {
 	}
 	if percent > w.percent {
 		w.percent = percent
-		_ = w.events.Encode(Event{Progress: percent}) // a pipe that broke is noticed by the next answer
+		_ = w.events.send(Event{Progress: percent}) // a pipe that broke is noticed by the next answer
 	}
 }
