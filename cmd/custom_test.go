@@ -60,9 +60,9 @@ func TestCustomExporter(t *testing.T) {
 // serveCustom looks for the exporter in the API's list.
 func serveCustom(t *testing.T, custom string) {
 	t.Helper()
-	real := os.Args[0]
+	self := os.Args[0]
 	os.Args[0] = custom
-	defer func() { os.Args[0] = real }()
+	defer func() { os.Args[0] = self }()
 	s := serve(t, t.TempDir())
 	resp, err := http.Get(s.url + "/v2/operations?filter[operation]=export/folder&include=options")
 	if err != nil {
