@@ -39,12 +39,17 @@ func (s *server) recall(ctx context.Context) ([][]string, error) {
 	return s.offers, nil
 }
 
+// expected is what is known of the server's key.
+func (s *server) expected() pin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pin
+}
+
 // judge decides, before anything secret is sent, whether the server is the one that it should be.
 func (s *server) judge(ctx context.Context, key ssh.PublicKey) error {
 	got := ssh.FingerprintSHA256(key)
-	s.mu.Lock()
-	want := s.pin.fingerprint
-	s.mu.Unlock()
+	want := s.expected().fingerprint
 	if want == "" && s.env.HostKeys != nil {
 		text, err := s.env.HostKeys.Hold(ctx, s.env.Owner, s.known(), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
 		if err != nil {

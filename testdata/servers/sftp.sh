@@ -27,7 +27,10 @@ make_key() { # make_key FILE ARGS...
   [ -e "$f" ] || ssh-keygen -q -C test -f "$f" "$@"
 }
 
+# make_keys takes the keys of an earlier start, since making them takes a busy machine half a minute.
 make_keys() {
+  local kept=$CACHE/sftp-keys
+  [ ! -d "$kept" ] || cp -a "$kept" "$STATE/keys"
   mkdir -p "$STATE/keys"
   make_key host_ed25519 -t ed25519 -N ''
   make_key host_rsa -t rsa -b 2048 -N ''
@@ -43,6 +46,10 @@ make_keys() {
   make_key unauthorized -t ed25519 -N ''
   cat "$STATE"/keys/{ed25519,rsa,rsa_pem,ecdsa_pkcs8,ed25519_encrypted,rsa_pem_encrypted,rsa_pkcs8_encrypted}.pub \
     >"$STATE/authorized_keys"
+  [ -d "$kept" ] || {
+    mkdir -p "$CACHE"
+    cp -a "$STATE/keys" "$kept.$$" && mv -T "$kept.$$" "$kept" 2>/dev/null || rm -rf "$kept.$$"
+  }
 }
 
 make_users() { # copies of the machine's files with the test users added
