@@ -7,6 +7,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/archive"
+	"github.com/gantry-engine/gantry/tasks/command"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
@@ -25,6 +26,9 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		archive.Operation(),
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
+	}
+	if op, ok := command.Operation(ctx, box); ok {
+		operations = append(operations, op)
 	}
 	return append(operations, pdf.Operations(library...)...)
 }
