@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"api/downloads/*":        {"engine"},
 	"tasks/*/*":              {},
 	"tasks/convert/pdfium":   {"engine", "engine/param", "tasks/convert"},
+	"tasks/convert/pdftools": {"engine", "engine/param", "tasks/convert", "tasks/toolbox"},
 	"exporters/*/*":          {"exporters", "engine"},
 	"engine/enginetest":      {"engine", "engine/*"},
 	"engine/riverqueue":      {"engine", "engine/*"},
