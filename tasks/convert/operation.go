@@ -56,11 +56,11 @@ func formatOf(f engine.File) Format {
 func (h handler) rows() []engine.Row {
 	var rows []engine.Row
 	var before leg
-	for _, o := range h.catalog.Offers() {
-		here := leg{o.Pair.From, o.Pair.To}
+	for _, r := range h.catalog.Routes() {
+		here := leg{r.From(), r.To()}
 		rows = append(rows, engine.Row{
-			InputFormat: string(here.from), OutputFormat: string(here.to), Engine: o.Engine.Name(),
-			EngineVersion: o.Engine.Version(), Alternative: here == before, Options: o.Pair.Options,
+			InputFormat: string(here.from), OutputFormat: string(here.to), Engine: r.Engine(),
+			EngineVersion: r.Version(), Alternative: here == before, Options: r.Options(),
 		})
 		before = here
 	}
@@ -76,14 +76,17 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 	var result engine.Result
 	var outputs []Output
 	for i, f := range files {
-		offer, made, err := h.convert(ctx, run, f, p, func(percent int) {
+		route, made, err := h.convert(ctx, run, f, p, func(percent int) {
 			run.Progress((100*i+percent)/len(files), "")
 		})
 		if err != nil {
 			return engine.Result{}, About(err, f, len(files))
 		}
 		outputs = append(outputs, made...)
-		result.Engine, result.Version = offer.Engine.Name(), offer.Engine.Version()
+		result.Engine, result.Version = route.Engine(), route.Version()
+		if len(route) > 1 {
+			result.Message = "Converted " + route.String() + "."
+		}
 	}
 	result.Files, err = Store(ctx, run, p.Filename, outputs)
 	if err != nil {
@@ -94,10 +97,10 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 
 func (h handler) convert(
 	ctx context.Context, run *engine.Run, f engine.File, p Params, progress func(int),
-) (Offer, []Output, error) {
+) (Route, []Output, error) {
 	in, err := run.Path(ctx, f, "")
 	if err != nil {
-		return Offer{}, nil, fmt.Errorf("fetch the input: %w", err)
+		return nil, nil, fmt.Errorf("fetch the input: %w", err)
 	}
 	defer os.RemoveAll(filepath.Dir(in))
 	name := f.Name
@@ -106,45 +109,52 @@ func (h handler) convert(
 	}
 	from, err := DetectFile(in, name)
 	if err != nil {
-		return Offer{}, nil, err
+		return nil, nil, err
 	}
 	to := ParseFormat(p.OutputFormat)
-	offer, err := h.route(run, from, to, p)
+	route, err := h.route(run, from, to, p)
 	if err != nil {
-		return Offer{}, nil, err
+		return nil, nil, err
+	}
+	named := in + "." + string(from) // many programs go by the name
+	if err := os.Rename(in, named); err != nil {
+		return nil, nil, fmt.Errorf("name the input: %w", err)
+	}
+	if err := checkHeader(named, from, run.Limits().Pixels); err != nil {
+		return nil, nil, err
 	}
 	scratch, err := run.Dir()
 	if err != nil {
-		return Offer{}, nil, err
+		return nil, nil, err
 	}
 	dir, err := os.MkdirTemp(scratch, "out-")
 	if err != nil {
-		return Offer{}, nil, fmt.Errorf("make a scratch folder: %w", err)
+		return nil, nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
-	paths, err := Convert(ctx, offer.Engine, Job{
-		In: in, Name: f.Name, From: from, To: to, Dir: dir, Options: p.Options, Limits: LimitsOf(run.Limits()),
+	paths, err := Follow(ctx, route, Job{
+		In: named, Name: f.Name, From: from, To: to, Dir: dir, Options: p.Options, Limits: LimitsOf(run.Limits()),
 		Progress: progress,
 	})
 	if err != nil {
-		return Offer{}, nil, err
+		return nil, nil, err
 	}
 	outputs := make([]Output, len(paths))
 	for i, path := range paths {
 		outputs[i] = Output{Path: path, Input: f, Format: to, Number: i + 1, Of: len(paths)}
 	}
-	return offer, outputs, nil
+	return route, outputs, nil
 }
 
-// route is the offer to use. What is offered elsewhere only is done there.
-func (h handler) route(run *engine.Run, from, to Format, p Params) (Offer, error) {
+// route is the way to go. What is offered elsewhere only is done there.
+func (h handler) route(run *engine.Run, from, to Format, p Params) (Route, error) {
 	offered := offers(run.Offered())
 	missing := offered.unsupported(from, to, p.Engine)
-	offer, err := h.catalog.Route(from, to, p.Engine)
+	route, err := h.catalog.Route(from, to, p.Engine)
 	if err == nil {
-		if p.Engine == "" || p.EngineVersion == "" || p.EngineVersion == offer.Engine.Version() {
-			return offer, nil
+		if p.Engine == "" || p.EngineVersion == "" || p.EngineVersion == route.Version() {
+			return route, nil
 		}
 		missing = engine.Errorf(engine.Unsupported, "This server does not have version %s of %s any more.", p.EngineVersion, p.Engine)
 	}
-	return Offer{}, run.Elsewhere(missing, func(r engine.Row) bool { return fits(r, from, to, p) })
+	return nil, run.Elsewhere(missing, func(r engine.Row) bool { return fits(r, from, to, p) })
 }

@@ -130,7 +130,7 @@ func (h handler) asPDF(ctx context.Context, run *engine.Run, f engine.File) (str
 	if err != nil || from == "pdf" {
 		return in, err
 	}
-	offer, err := h.catalog.Route(from, "pdf", "")
+	route, err := h.catalog.Route(from, "pdf", "")
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func (h handler) asPDF(ctx context.Context, run *engine.Run, f engine.File) (str
 	if err != nil {
 		return "", err
 	}
-	outputs, err := convert.Convert(ctx, offer.Engine, convert.Job{
+	outputs, err := convert.Follow(ctx, route, convert.Job{
 		In: in, Name: f.Name, From: from, To: "pdf", Dir: dir, Options: convert.DefaultOptions(),
 		Limits: convert.LimitsOf(run.Limits()),
 	})
@@ -146,7 +146,7 @@ func (h handler) asPDF(ctx context.Context, run *engine.Run, f engine.File) (str
 		return "", err
 	}
 	if len(outputs) != 1 {
-		return "", fmt.Errorf("%s made %d files of %q", offer.Engine.Name(), len(outputs), f.Name)
+		return "", fmt.Errorf("%s made %d files of %q", route.Engine(), len(outputs), f.Name)
 	}
 	return outputs[0], nil
 }

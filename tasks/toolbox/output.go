@@ -10,6 +10,9 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 )
 
+// ErrEmpty is what CheckOutput says of an output without a byte.
+var ErrEmpty = errors.New("the output is empty")
+
 // CheckOutput makes sure that a program left a file where it should: a regular one below dir, reached without a link, not
 // empty and of at most the given size. Whether it is of the right type is for the caller to find out.
 func CheckOutput(dir, path string, most int64) error {
@@ -25,7 +28,7 @@ func CheckOutput(dir, path string, most int64) error {
 		case err != nil:
 			return fmt.Errorf("look at the output: %w", err)
 		case at == rel && info.Mode().IsRegular() && info.Size() == 0:
-			return errors.New("the output is empty")
+			return ErrEmpty
 		case at == rel && info.Mode().IsRegular() && info.Size() > most:
 			return engine.Errorf(engine.TooLarge, "The output is larger than %s.", size(most))
 		case at == rel && !info.Mode().IsRegular(), at != rel && !info.IsDir():
