@@ -14,6 +14,7 @@ import (
 	_ "golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/pdf"
@@ -38,8 +39,8 @@ func open(t testing.TB) *toolbox.Box {
 
 func poppler(t testing.TB) convert.Engine {
 	t.Helper()
-	p, ok := pdftools.FindPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
-	if !ok {
+	p := pdftools.NewPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
+	if p == nil {
 		t.Skip("poppler is not installed")
 	}
 	return p
@@ -47,8 +48,8 @@ func poppler(t testing.TB) convert.Engine {
 
 func ghostscript(t testing.TB) *pdftools.Ghostscript {
 	t.Helper()
-	g, ok := pdftools.FindGhostscript(t.Context(), open(t))
-	if !ok {
+	g := pdftools.NewGhostscript(t.Context(), open(t))
+	if g == nil {
 		t.Skip("ghostscript is not installed")
 	}
 	return g
@@ -155,10 +156,10 @@ func TestPassword(t *testing.T) {
 	if _, err := run(t.Context(), t, e, "pdf", content, "txt", convert.Options{Password: "user"}); err != nil {
 		t.Error(err)
 	}
-	for o, want := range map[convert.Options]string{
-		{}: "protected by a password", {Password: "x"}: "parameter password is wrong",
+	for password, want := range map[param.Secret]string{
+		"": "protected by a password", "x": "parameter password is wrong",
 	} {
-		_, err := run(t.Context(), t, e, "pdf", content, "txt", o)
+		_, err := run(t.Context(), t, e, "pdf", content, "txt", convert.Options{Password: password})
 		if engine.CodeOf(err) != engine.Invalid || !strings.Contains(engine.MessageOf(err), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
