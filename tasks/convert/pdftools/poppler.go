@@ -72,6 +72,11 @@ func (p *Poppler) Convert(ctx context.Context, job convert.Job) ([]string, error
 	case "txt":
 		return p.joined(ctx, job, pages, p.words)
 	case "html":
+		for _, page := range pages {
+			if _, err := (convert.Options{PixelDensity: htmlDensity}).Raster(page.width, page.height, job.Limits.Pixels); err != nil {
+				return nil, err
+			}
+		}
 		return p.joined(ctx, job, pages, p.markup)
 	}
 	return p.pictures(ctx, job, pages)
@@ -254,6 +259,9 @@ func (p *Poppler) words(ctx context.Context, job convert.Job, first, last int, p
 	c.Args = []string{"-f", strconv.Itoa(first), "-l", strconv.Itoa(last), "-enc", "UTF-8", c.In(job.In), c.Path(path)}
 	return run(ctx, c)
 }
+
+// htmlDensity is that of the picture that pdftohtml draws of all in a page that is not text.
+const htmlDensity = 108
 
 // markup makes HTML that holds its pictures, as one file must.
 func (p *Poppler) markup(ctx context.Context, job convert.Job, first, last int, path string) error {
