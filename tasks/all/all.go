@@ -12,6 +12,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
+	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/merge"
 	"github.com/gantry-engine/gantry/tasks/pdf"
@@ -30,6 +31,9 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 	if op, ok := command.Operation(ctx, box); ok {
 		operations = append(operations, op)
 	}
+	if o, ok := pdf.FindOCRmyPDF(ctx, box); ok {
+		operations = append(operations, o.Operations()...)
+	}
 	return append(operations, pdf.Operations(library...)...)
 }
 
@@ -41,6 +45,8 @@ func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },
+		func() convert.Engine { return found(pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)) },
+		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },
 	}
 	all := make([]convert.Engine, len(finders))
 	var looking sync.WaitGroup
