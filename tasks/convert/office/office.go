@@ -62,7 +62,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return e.command(ctx, job)
 	}
 	err := e.pooled(ctx, job, to)
-	if errors.Is(err, errNotSaved) {
+	if errors.Is(err, errElsewhere) {
 		return e.command(ctx, job)
 	}
 	if err != nil {

@@ -88,8 +88,8 @@ func receive(ctx context.Context, w *toolbox.Worker, patience time.Duration) (e 
 	return e, nil
 }
 
-// errNotSaved means that only the command line can help.
-var errNotSaved = errors.New("the office worker does not know the output")
+// errElsewhere means that only the command line can help.
+var errElsewhere = errors.New("the office worker cannot convert this")
 
 // pooled converts in a worker.
 func (e *Engine) pooled(ctx context.Context, job convert.Job, to target) error {
@@ -135,7 +135,7 @@ func failure(e lok.Event, job convert.Job) error {
 	case "":
 		return nil
 	case lok.NotSaved:
-		return errors.Join(errNotSaved, cause)
+		return errors.Join(errElsewhere, cause)
 	case lok.NeedsPassword:
 		return needsPassword(job)
 	case lok.WrongPassword:

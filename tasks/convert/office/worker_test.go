@@ -155,12 +155,8 @@ func TestOptions(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	e := newEngine(t)
-	locked, err := excelize.Encrypt([]byte(docx("hidden day")), &excelize.Options{Password: "sésame"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for from, content := range map[convert.Format]string{
-		"docx": string(locked), "xlsx": xlsx(t, "hidden day", excelize.Options{Password: "sésame"}),
+		"odt": lockedODT(t, "hidden day", "sésame"), "xlsx": xlsx(t, "hidden day", excelize.Options{Password: "sésame"}),
 	} {
 		for _, c := range []struct{ password, message string }{
 			{"sésame", ""}, {"", "is encrypted"}, {"guess", "does not open"},
