@@ -7,6 +7,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Engine is one library or program that works on PDF files. Its methods may be called from any number of goroutines and
@@ -79,4 +80,16 @@ func blame(ctx context.Context, err error) error {
 		return err
 	}
 	return damaged(err)
+}
+
+// Engines returns the engines that are here, in order of preference; box may be nil.
+func Engines(ctx context.Context, box *toolbox.Box) []Engine {
+	engines := []Engine{NewLibrary()}
+	if box == nil {
+		return engines
+	}
+	if q, ok := FindQpdf(ctx, box); ok {
+		engines = append([]Engine{q}, engines...)
+	}
+	return engines
 }

@@ -36,11 +36,11 @@ func split(ctx context.Context, e Engine, s source, _ SplitParams) ([]string, er
 		return nil, err
 	}
 	if len(paths) != count {
-		return nil, fmt.Errorf("check the output: %d files for %d pages", len(paths), count)
+		return nil, engine.Errorf(engine.Invalid, "The PDF is damaged: %s found %d of its %d pages.", e.Name(), len(paths), count)
 	}
 	for _, path := range paths {
 		if err := expectPDF(path, ""); err != nil {
-			return nil, fmt.Errorf("check the output: %s", err)
+			return nil, fmt.Errorf("check the output: %w", err)
 		}
 	}
 	return paths, Check(ctx, e, paths[count-1], "", 1)

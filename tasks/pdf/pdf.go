@@ -139,17 +139,19 @@ func expectPDF(path, name string) error {
 	return nil
 }
 
-// Check fails unless the file that an engine made opens, with the password if it has one, and has the pages it should.
+// Check fails unless the file that an engine made opens, with the password if it has one, and has the pages it should. What
+// fails is damage in the input that the engine did not see: it has the code engine.Invalid.
 func Check(ctx context.Context, e Engine, path string, password param.Secret, want int) error {
 	got, err := e.Count(ctx, path, password)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("check the output: %s", err)
+	if err == nil && got != want {
+		err = fmt.Errorf("it has %d pages, not %d", got, want)
 	}
-	if got != want {
-		return fmt.Errorf("check the output: it has %d pages, not %d", got, want)
+	if err != nil {
+		return engine.Wrap(fmt.Errorf("check the output: %w", err), engine.Invalid,
+			"The PDF is damaged: %s could not make a whole one of it.", e.Name())
 	}
 	return nil
 }

@@ -16,11 +16,29 @@ import (
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
+func TestMain(m *testing.M) {
+	toolbox.Launch()
+	os.Exit(m.Run())
+}
+
+// open returns a box that runs programs as a server would.
+func open(t testing.TB) *toolbox.Box {
+	t.Helper()
+	box, err := toolbox.New(t.Context(), toolbox.Config{Tools: os.Getenv("GANTRY_TOOLS")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	return box
+}
+
 // engines are those that do everything, here.
-func engines(*testing.T) []pdf.Engine {
-	return []pdf.Engine{pdf.NewLibrary()}
+func engines(t testing.TB) []pdf.Engine {
+	t.Helper()
+	return pdf.Engines(t.Context(), open(t))
 }
 
 type stored struct {

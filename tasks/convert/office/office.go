@@ -34,15 +34,9 @@ func New(ctx context.Context, box *toolbox.Box) *Engine {
 	e := &Engine{box: box, soffice: soffice, program: libraries(soffice), silence: silence}
 	if self, err := os.Executable(); err == nil && e.program != "" {
 		e.pool = newPool(box, self, e.program)
+		box.Defer(e.pool.Close)
 	}
 	return e
-}
-
-// Close ends the workers. No conversion may follow.
-func (e *Engine) Close() {
-	if e.pool != nil {
-		e.pool.Close()
-	}
 }
 
 // Name is "libreoffice".

@@ -36,7 +36,6 @@ func newEngine(t *testing.T) *office.Engine {
 	if e == nil {
 		t.Skip("LibreOffice is not installed")
 	}
-	t.Cleanup(e.Close)
 	return e
 }
 
