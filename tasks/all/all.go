@@ -41,7 +41,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 // folder, then what is built in. A pair's merit goes before this order.
 func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
 	finders := []func() convert.Engine{
-		func() convert.Engine { return newOffice(ctx, box) },
+		func() convert.Engine { return found(office.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },
@@ -71,16 +71,6 @@ func found[E any, P interface {
 	if e == nil {
 		return nil
 	}
-	return e
-}
-
-// newOffice returns LibreOffice, whose workers end with the box, or nil.
-func newOffice(ctx context.Context, box *toolbox.Box) convert.Engine {
-	e := office.New(ctx, box, box.Scratch())
-	if e == nil {
-		return nil
-	}
-	box.Defer(e.Close)
 	return e
 }
 
