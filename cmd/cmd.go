@@ -18,6 +18,8 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Option adds something to the program.
@@ -53,17 +55,25 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the API and do the work."`
 	Work       workCommand       `cmd:"" help:"Do the work of servers that share a database, without an API."`
 	Run        runCommand        `cmd:"" help:"Run one job and exit."`
+	Check      checkCommand      `cmd:"" help:"Try a storage system with the parameters of a task, and leave nothing behind."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
 	Nodes      nodesCommand      `cmd:"" help:"List the processes that share a database."`
 	Operations operationsCommand `cmd:"" help:"List what this program can do."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what works here, and what would enable the rest."`
 	Backup     backupCommand     `cmd:"" help:"Copy database, files and key into a new folder, while the server runs."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	Connections connectionsCommand `cmd:"" help:"Keep credentials and addresses under names that tasks can say."`
+	HostKeys    hostKeysCommand    `cmd:"" help:"List and forget the keys that SFTP servers showed first."`
 }
 
 // Main runs the program with the arguments, without its name, until it is done, ctx ends, or the process is told to stop,
 // and returns the exit code: 0, 1 for a failure, 2 for wrong usage. What went wrong is printed.
 func Main(ctx context.Context, args []string, options ...Option) int {
+	toolbox.Launch()
+	if len(args) > 0 && args[0] == lok.Argument {
+		return lok.Main(args[1:])
+	}
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
 	for _, o := range options {
 		o(p)
@@ -84,7 +94,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 		kong.Exit(func(code int) { exit = &code; panic(exiting{}) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
-		kong.Vars{"data": defaultData(), "cores": strconv.Itoa(runtime.GOMAXPROCS(0))},
+		kong.Vars{"data": defaultData(), "tools": filepath.Join(defaultData(), "tools"), "cores": strconv.Itoa(runtime.GOMAXPROCS(0))},
 		kong.UsageOnError(),
 	)
 	if err != nil {

@@ -15,6 +15,9 @@ type Store struct {
 	Keeper    Keeper
 	Accounts  Accounts
 	Leftovers Leftovers
+
+	Connections Connections
+	HostKeys    HostKeys
 }
 
 // Graph changes jobs and tasks. Calls made at the same time are committed together.
@@ -61,6 +64,7 @@ type NewTask struct {
 	Name        string
 	Operation   string // canonical
 	Spelling    string // the client's
+	Tool        string // that it needs, as Kind has it
 	Lane        string
 	Priority    int
 	IgnoreError bool
@@ -89,6 +93,7 @@ type Postponement struct {
 	NotBefore time.Time // zero: at once
 	Try       bool      // spends one of the task's tries
 	Message   string    // why, for the person; empty keeps the old one
+	Tool      string    // that the task turned out to need; empty keeps the old one
 }
 
 // Reader answers questions. What it returns was true at one moment.

@@ -13,6 +13,9 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
+
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // suite is what all benchmarks share.
@@ -37,9 +40,14 @@ var benchmarks = []benchmark{
 	{"wait", waits},
 	{"download", downloads},
 	{"memory", memory},
+	{"office", office},
 }
 
 func main() {
+	toolbox.Launch()
+	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
+		os.Exit(lok.Main(os.Args[2:]))
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
