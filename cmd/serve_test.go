@@ -54,6 +54,7 @@ func TestKeysWorkBesideARunningServer(t *testing.T) {
 }
 
 func TestKeysSayWhatIsWrong(t *testing.T) {
+	embedded(t)
 	data := t.TempDir()
 	for name, test := range map[string]struct {
 		args []string
