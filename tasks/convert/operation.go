@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -30,7 +31,7 @@ func Operation(c *Catalog) engine.Operation {
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
 	op.Match = engine.MatchWith(match)
-	op.Rows = h.rows
+	op.Rows = sync.OnceValue(h.rows)
 	return op
 }
 
