@@ -29,10 +29,12 @@ type draft struct {
 	specs    []TaskSpec
 	index    map[string]int // task name to its place
 	tasks    []NewTask
-	ops      []Operation // zero where unknown
-	params   []any       // nil where wrong
-	deps     [][]int     // places of inputs and needs in this job
-	foreign  map[ID]Task // tasks of other jobs that are named as inputs
+	ops      []Operation       // zero where unknown
+	params   []any             // nil where wrong
+	deps     [][]int           // places of inputs and needs in this job
+	raw      []json.RawMessage // of the parameters, with what a connection says
+	lost     []bool            // whose connection cannot be used
+	foreign  map[ID]Task       // tasks of other jobs that are named as inputs
 	problems []param.Problem
 	hidden   bool
 
@@ -52,6 +54,9 @@ func (e *Engine) check(ctx context.Context, user UserID, s Submission) (*draft, 
 	d.tasks, d.ops, d.params, d.deps = make([]NewTask, n), make([]Operation, n), make([]any, n), make([][]int, n)
 	for i := range d.specs {
 		d.tasks[i].ID = NewID()
+	}
+	if err := d.connect(ctx); err != nil {
+		return nil, err
 	}
 	for i := range d.specs {
 		d.task(ctx, i)
@@ -109,6 +114,23 @@ func (d *draft) loadForeign(ctx context.Context) error {
 		d.foreign[t.ID] = t
 	}
 	return err
+}
+
+// connect puts what connections hold in the place of their names.
+func (d *draft) connect(ctx context.Context) error {
+	d.raw, d.lost = make([]json.RawMessage, len(d.specs)), make([]bool, len(d.specs))
+	for i, spec := range d.specs {
+		op, _ := d.engine.Catalog.Find(spec.Operation)
+		raw, problems, err := d.engine.connected(ctx, d.user, op, spec.Params)
+		if err != nil {
+			return err
+		}
+		d.raw[i], d.lost[i] = raw, len(problems) > 0
+		for _, p := range problems {
+			d.problem(i, p.Field, "%s", p.Message)
+		}
+	}
+	return nil
 }
 
 // needs returns the parameter that names a task, and the names in it.
@@ -207,15 +229,18 @@ func (d *draft) resolve(i int, field, name string) (ID, bool) {
 }
 
 func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
-	raw := d.specs[i].Params
+	raw := d.raw[i]
 	params, problems := op.Params.Decode(raw)
+	if d.lost[i] {
+		problems = op.about(problems, false)
+	}
 	_, more := commonSpec.Decode(raw)
 	for _, p := range more {
 		if !slices.Contains(problems, p) { // that it is no object is said once
 			problems = append(problems, p)
 		}
 	}
-	if len(problems) == 0 && op.Check != nil {
+	if len(problems) == 0 && op.Check != nil && !d.lost[i] {
 		problems = op.Check(params, known)
 	}
 	if len(problems) == 0 && op.Match != nil {
@@ -258,7 +283,7 @@ func (d *draft) seal(ctx context.Context) error {
 }
 
 func (d *draft) sealTask(ctx context.Context, i int) (err error) {
-	t, op, raw := &d.tasks[i], d.ops[i], d.specs[i].Params
+	t, op, raw := &d.tasks[i], d.ops[i], d.raw[i]
 	t.Redacted = d.redacted(i)
 	if op.Content != nil {
 		name, content, err := op.Content(d.params[i])

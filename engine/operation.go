@@ -63,6 +63,12 @@ type Operation struct {
 	// is. What is gone already, or was finished after all, is no error.
 	Discard func(ctx context.Context, l Leftover, params any, state []byte) error
 
+	// Kind is the storage system that the operation speaks to, such as s3: a task may name a connection of that kind.
+	Kind string
+
+	// Preflight tries what a task with the parameters would need, and leaves nothing behind; nil if there is nothing to try.
+	Preflight func(ctx context.Context, user UserID, params any) []Finding
+
 	// Rows lists what the operation can do in this process, for the catalog; nil for one row without formats.
 	Rows func() []Row
 }

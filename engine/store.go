@@ -15,6 +15,9 @@ type Store struct {
 	Keeper    Keeper
 	Accounts  Accounts
 	Leftovers Leftovers
+
+	Connections Connections
+	HostKeys    HostKeys
 }
 
 // Graph changes jobs and tasks. Calls made at the same time are committed together.

@@ -41,6 +41,9 @@ func Routes(config Config) []api.Route {
 	for _, op := range config.Engine.Catalog.All() {
 		for _, name := range append([]string{op.Name}, op.Aliases...) {
 			routes = append(routes, h.operationRoute(op, name))
+			if op.Preflight != nil {
+				routes = append(routes, h.checkRoute(op, name))
+			}
 		}
 	}
 	return routes

@@ -33,6 +33,7 @@ func TestGraph(t *testing.T, open Open) {
 		{"idempotency", idempotencyCases()},
 		{"events", eventCases()},
 		{"text", textCases()},
+		{"connections", connectionCases()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, c := range part.cases {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/pkg/sftp"
 
@@ -40,8 +42,20 @@ func there(name string) string {
 	return name
 }
 
+const (
+	answerTime = time.Minute      // for one answer of the server
+	folderTime = 10 * time.Minute // for all of one folder
+)
+
+// answered returns a context that ends when the server has not answered in time.
+func answered(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, within, engine.Errorf(engine.Timeout, "%s did not answer in time.", who))
+}
+
 // Stat implements exporters.Source.
 func (s *source) Stat(ctx context.Context, name string) (o exporters.Object, err error) {
+	ctx, stop := answered(ctx, answerTime)
+	defer stop()
 	err = s.with(ctx, func(c *session) error {
 		info, err := c.Stat(there(name))
 		switch {
@@ -69,9 +83,11 @@ func (s *source) List(ctx context.Context, prefix string, yield func(exporters.O
 // walk lists the files of a folder, which is empty or ends in a slash, whose names begin with start, and those of the
 // folders in it.
 func (s *session) walk(ctx context.Context, dir, start string, yield func(exporters.Object) error) error {
-	entries, err := s.ReadDirContext(ctx, there(dir))
+	listing, stop := answered(ctx, folderTime)
+	defer stop()
+	entries, err := s.ReadDirContext(listing, there(dir))
 	if err != nil {
-		return fault(ctx, err, fmt.Sprintf("list %q", dir))
+		return fault(listing, err, fmt.Sprintf("list %q", dir))
 	}
 	entries = slices.DeleteFunc(entries, func(e fs.FileInfo) bool {
 		return !strings.HasPrefix(e.Name(), start) || ofOurs.MatchString(e.Name()) || strings.Contains(e.Name(), "/")
@@ -112,15 +128,9 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 		return nil, err
 	}
 	r := &reader{ctx: ctx, source: s, session: c, offset: offset, stop: context.AfterFunc(ctx, c.close)}
-	if r.file, err = c.Open(there(o.Name)); err != nil {
-		r.broken = true
+	if err := r.open(ctx, o); err != nil {
 		r.Close()
-		return nil, fault(ctx, err, fmt.Sprintf("read %q", o.Name))
-	}
-	info, err := r.file.Stat()
-	if err == nil && o.Version != "" && objectOf(o.Name, info).Version != o.Version {
-		r.Close()
-		return nil, engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
+		return nil, err
 	}
 	return r, nil
 }
@@ -139,8 +149,28 @@ type reader struct {
 	buffer  []byte
 	rest    []byte // of buffer
 	err     error
-	broken  bool
+	busy    atomic.Bool // something is asked of the connection, or it is broken
 	closing sync.Once
+}
+
+// open opens the file and compares it with what it was.
+func (r *reader) open(ctx context.Context, o exporters.Object) (err error) {
+	ctx, stop := answered(ctx, answerTime)
+	defer stop()
+	defer context.AfterFunc(ctx, r.session.close)()
+	r.busy.Store(true)
+	if r.file, err = r.session.Open(there(o.Name)); err != nil {
+		return fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+	}
+	r.busy.Store(false)
+	if o.Version != "" && objectOf(o.Name, info).Version != o.Version {
+		return engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
+	}
+	return nil
 }
 
 // Read implements io.Reader.
@@ -150,7 +180,9 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.buffer = make([]byte, piece)
 		}
 		var n int
+		r.busy.Store(true)
 		n, r.err = r.file.ReadAt(r.buffer, r.offset)
+		r.busy.Store(r.err != nil && !errors.Is(r.err, io.EOF))
 		r.offset, r.rest = r.offset+int64(n), r.buffer[:n]
 	}
 	n := copy(p, r.rest)
@@ -161,17 +193,14 @@ func (r *reader) Read(p []byte) (int, error) {
 	case errors.Is(r.err, io.EOF):
 		return n, io.EOF
 	}
-	r.broken = true
 	return n, fault(r.ctx, r.err, "read a file")
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. A Read under way, which may wait for a server that is silent, ends with the connection: closing
+// the file would wait for that Read.
 func (r *reader) Close() error {
 	r.closing.Do(func() {
-		if r.file != nil && r.file.Close() != nil {
-			r.broken = true
-		}
-		if !r.stop() || r.broken {
+		if !r.stop() || r.busy.Load() || r.file.Close() != nil {
 			r.session.close()
 			return
 		}

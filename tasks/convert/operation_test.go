@@ -66,7 +66,7 @@ func TestOperation(t *testing.T) {
 			[]string{"README.html"}, "text/html", "plain"},
 		"engine": {`{"output_format":"pdf","engine":"plain"}`,
 			[]stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
-		"unknown option": {`{"output_format":"json","crf":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
+		"unknown option": {`{"output_format":"json","sharpness":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
 			"application/json", "sheetlib"},
 	} {
 		t.Run(name, func(t *testing.T) {
