@@ -152,6 +152,7 @@ func TestAbandonedJobIsDeleted(t *testing.T) {
 }
 
 func TestConfigFileAndEnvironmentSetFlags(t *testing.T) {
+	embedded(t)
 	dir := t.TempDir()
 	config := write(t, filepath.Join(dir, "gantry.yaml"), "data: "+dir+"/data\nscopes: [task.read]\n")
 	stdout, stderr, code := output(t, "--config", config, "keys", "create")

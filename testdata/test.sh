@@ -45,3 +45,14 @@ unformatted=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
 go vet ./...
 GANTRY_TESTS=all go test -timeout 25m "$@" ./...
+
+# The same end to end, with PostgreSQL in place of SQLite. FOOTINGS=sqlite leaves that out. What starts several processes has
+# a database of its own in any case, and runs once.
+[ "${FOOTINGS:-both}" = both ] && [[ ",${SKIP_SERVERS:-}," != *,postgres,* ]] || exit 0
+dir=$(mktemp -d)
+trap 'testdata/servers/postgres.sh stop "$dir"; rm -rf "$dir"' EXIT
+url=$(OWNER_PID=$$ testdata/servers/postgres.sh start "$dir" | sed -n 's/^POSTGRES_URL=//p')
+echo "once more, on PostgreSQL"
+GANTRY_TESTS=all GANTRY_FOOTING=postgres GANTRY_TEST_DATABASE=$url go test -timeout 25m "$@" \
+  -skip 'Chaos|Frozen|Away|Bucket|Redirect|StartTogether|SharedKeys|Upgrade|UnlikeClocks|Reference|Arrow|Fuzz' \
+  ./cmd ./api/... ./tasks/archive ./tasks/export ./tasks/imports

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -29,7 +30,7 @@ func Operation(c *Catalog) engine.Operation {
 		Params{Options: DefaultOptions()}, h)
 	op.Check = engine.CheckWith(check)
 	op.Match = engine.MatchWith(match)
-	op.Rows = h.rows
+	op.Rows = sync.OnceValue(h.rows)
 	return op
 }
 
