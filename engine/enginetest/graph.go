@@ -33,6 +33,9 @@ func TestGraph(t *testing.T, open Open) {
 		{"idempotency", idempotencyCases()},
 		{"events", eventCases()},
 		{"text", textCases()},
+		{"organisations", organisationCases()},
+		{"exports", exportCases()},
+		{"workspaces", workspaceCases()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, c := range part.cases {
