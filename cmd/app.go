@@ -85,6 +85,7 @@ func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.
 	definitions := append(allexporters.Definitions(), p.exporters...)
 	operations = append(operations, imports.Sources(definitions, env)...)
 	operations = append(operations, export.Operations(definitions, env)...)
+	operations = append(operations, export.File())
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 

@@ -40,6 +40,7 @@ func (h *handler) stored(w http.ResponseWriter, r *http.Request, file engine.ID)
 		h.fail(w, r, err)
 		return
 	}
+	d.Until = link.Ends(r.URL.RawQuery)
 	h.handOut(w, r, d)
 }
 
