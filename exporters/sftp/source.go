@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pkg/sftp"
 
@@ -19,14 +20,17 @@ import (
 )
 
 // source reads files from one server.
-type source struct{ *server }
+type source struct {
+	*server
+	root string // empty: all that the user may read
+}
 
 func openSource(env exporters.Env, p ReadParams) (*source, error) {
 	s, err := newServer(env, p.Place)
 	if err != nil {
 		return nil, err
 	}
-	return &source{s}, nil
+	return &source{s, p.Root}, nil
 }
 
 // ofOurs are the temporary names of deliveries.
@@ -43,12 +47,19 @@ func there(name string) string {
 // Stat implements exporters.Source.
 func (s *source) Stat(ctx context.Context, name string) (o exporters.Object, err error) {
 	err = s.with(ctx, func(c *session) error {
-		info, err := c.Stat(there(name))
+		at, err := s.at(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		info, err := c.Stat(at)
 		switch {
 		case err != nil:
 			return fault(ctx, err, fmt.Sprintf("read %q", name))
 		case info.IsDir():
-			return engine.Errorf(engine.NotFound, "%q is a folder at the SFTP server; the path parameter imports what is in it.", name)
+			return engine.Wrap(exporters.ErrFolder, engine.NotFound,
+				"%q is a folder at the SFTP server; the path parameter imports what is in it.", name)
+		case !info.Mode().IsRegular():
+			return engine.Errorf(engine.Invalid, "%q is no file at the SFTP server, but a device, a pipe or the like.", name)
 		}
 		o = objectOf(name, info)
 		return nil
@@ -63,13 +74,17 @@ func objectOf(name string, info fs.FileInfo) exporters.Object {
 // List implements exporters.Source. Links to files are files; those to folders are left out, since they may go in circles.
 func (s *source) List(ctx context.Context, prefix string, yield func(exporters.Object) error) error {
 	dir, start := path.Split(prefix)
-	return s.with(ctx, func(c *session) error { return c.walk(ctx, dir, start, yield) })
+	return s.with(ctx, func(c *session) error { return s.walk(ctx, c, dir, start, yield) })
 }
 
 // walk lists the files of a folder, which is empty or ends in a slash, whose names begin with start, and those of the
 // folders in it.
-func (s *session) walk(ctx context.Context, dir, start string, yield func(exporters.Object) error) error {
-	entries, err := s.ReadDirContext(ctx, there(dir))
+func (s *source) walk(ctx context.Context, c *session, dir, start string, yield func(exporters.Object) error) error {
+	at, err := s.at(ctx, c, dir)
+	if err != nil {
+		return err
+	}
+	entries, err := c.ReadDirContext(ctx, at)
 	if err != nil {
 		return fault(ctx, err, fmt.Sprintf("list %q", dir))
 	}
@@ -80,13 +95,13 @@ func (s *session) walk(ctx context.Context, dir, start string, yield func(export
 	for _, e := range entries {
 		name := dir + e.Name()
 		if e.Mode()&fs.ModeSymlink != 0 {
-			if e, err = s.Stat(there(name)); err != nil || !e.Mode().IsRegular() {
-				continue // leads nowhere, or not to a file
+			if e, err = s.through(ctx, c, name); err != nil || !e.Mode().IsRegular() {
+				continue // leads nowhere, out of the root, or not to a file
 			}
 		}
 		switch {
 		case e.IsDir():
-			err = s.walk(ctx, name+"/", "", yield)
+			err = s.walk(ctx, c, name+"/", "", yield)
 		case e.Mode().IsRegular():
 			err = yield(objectOf(name, e))
 		}
@@ -95,6 +110,15 @@ func (s *session) walk(ctx context.Context, dir, start string, yield func(export
 		}
 	}
 	return nil
+}
+
+// through is what a link leads to.
+func (s *source) through(ctx context.Context, c *session, name string) (fs.FileInfo, error) {
+	at, err := s.at(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Stat(at)
 }
 
 // inOrder is what an entry is ordered by, so that the names of all files are in order.
@@ -112,10 +136,10 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 		return nil, err
 	}
 	r := &reader{ctx: ctx, source: s, session: c, offset: offset, stop: context.AfterFunc(ctx, c.close)}
-	if r.file, err = c.Open(there(o.Name)); err != nil {
+	if r.file, err = s.open(ctx, c, o.Name); err != nil {
 		r.broken = true
 		r.Close()
-		return nil, fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+		return nil, err
 	}
 	info, err := r.file.Stat()
 	if err == nil && o.Version != "" && objectOf(o.Name, info).Version != o.Version {
@@ -123,6 +147,29 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 		return nil, engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
 	}
 	return r, nil
+}
+
+// open opens the file. With a root it looks once more where the name leads, since that may have changed in between.
+func (s *source) open(ctx context.Context, c *session, name string) (*sftp.File, error) {
+	at, err := s.at(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	stuck := time.AfterFunc(loginTime, c.close) // a pipe in the file's place waits for a writer
+	defer stuck.Stop()
+	f, err := c.Open(at)
+	if err != nil {
+		return nil, fault(ctx, err, fmt.Sprintf("read %q", name))
+	}
+	again, err := s.at(ctx, c, name)
+	if err == nil && again != at {
+		err = engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was opened.", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // piece is what is asked for at once; the library sends for its parts without waiting in between.
