@@ -116,7 +116,7 @@ func (r Route) matches(path string) bool {
 			continue
 		}
 		before, ok := strings.CutSuffix(got[i], ending)
-		if !ok || before == "" {
+		if !ok || before == "" || strings.Contains(before, ":") {
 			return false
 		}
 	}

@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown format", path, `{"kind":"Document","documentOptions":{"format":"exe"}}`, nil, 400, "400BadRequest", "pdf, docx, odt, html, txt"},
 		{"format of another type", path, `{"kind":"Document","documentOptions":{"format":7}}`, nil, 400, "400BadRequest", "documentOptions"},
 		{"format that cannot be made", path, `{"kind":"Document","documentOptions":{"format":"docx"}}`, nil, 400, "400BadRequest", "It can make pdf, odt, html, txt."},
-		{"kind that cannot be made", path, `{"kind":"Presentation"}`, nil, 400, "400BadRequest", "in any format"},
+		{"kind that can be made otherwise", path, `{"kind":"Presentation"}`, nil, 400, "400BadRequest", "It can make pdf."},
 		{"of a picture", picture, `{"kind":"Document"}`, nil, 400, "400BadRequest", "in any format"},
 		{"unknown version", path, "", []string{"X-Version", "2023-01-01"}, 400, "400BadRequest", "2022-01-01"},
 		{"no file", prefix + "/files/" + string(engine.NewID()) + "/export", "", nil, 404, "404NotFound", "no such file"},

@@ -95,9 +95,11 @@ func (s *source) walk(ctx context.Context, c *session, dir, start string, yield 
 	for _, e := range entries {
 		name := dir + e.Name()
 		if e.Mode()&fs.ModeSymlink != 0 {
-			if e, err = s.through(ctx, c, name); err != nil || !e.Mode().IsRegular() {
+			to, err := s.through(ctx, c, name)
+			if err != nil || !to.Mode().IsRegular() {
 				continue // leads nowhere, out of the root, or not to a file
 			}
+			e = to
 		}
 		switch {
 		case e.IsDir():

@@ -188,7 +188,7 @@ func TestPathCorpus(t *testing.T) {
 			"~root/secret.txt": "!" + denied, "~backup": "!" + denied, "~+/top.txt": "!" + denied,
 			"Desktop-link/../../outside/secret.txt": "!" + denied,
 			"out":                                   "!" + denied, "out-abs": "!" + denied, "out-dir/secret.txt": "!" + denied, "Desktop/out-dir/secret.txt": "!" + denied,
-			"chain": "!" + denied, "passwd": "!" + denied, "proc/etc/passwd": "!" + denied, "sibling": "!" + denied, "out-dir/../home/top.txt": "!" + denied,
+			"chain": "!" + denied, "passwd": "!" + denied, "proc/etc/passwd": "!" + denied, "sibling": "!" + denied,
 
 			"%2e%2e/outside/secret.txt": "!" + missing, "..%2foutside%2fsecret.txt": "!" + missing, "%2e%2e%2foutside": "!" + missing,
 			"..%c0%afoutside/secret.txt": "!" + missing, "．．/outside/secret.txt": "!" + missing, "..／outside": "!" + missing, "$HOME/top.txt": "!" + missing,
@@ -200,7 +200,7 @@ func TestPathCorpus(t *testing.T) {
 			tests["device"] = "!" + invalid
 		}
 		if !c.remote { // an SFTP server does not tell, and reads what its own user may read
-			tests["hard"] = "!" + denied
+			tests["hard"], tests["out-dir/../home/top.txt"] = "!"+denied, "!"+denied
 		}
 		for asked, want := range tests {
 			t.Run(strings.ReplaceAll(asked, "/", "|"), func(t *testing.T) {
