@@ -17,6 +17,8 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/link"
+	"github.com/gantry-engine/gantry/tasks/export"
+	"github.com/gantry-engine/gantry/tasks/imports"
 )
 
 // client calls a server as a user who is a member of one organisation.
@@ -29,7 +31,7 @@ type client struct {
 // start returns clients of two organisations at one server.
 func start(t *testing.T) (mine, theirs *client) {
 	t.Helper()
-	s := enginetest.Start(t)
+	s := enginetest.Start(t, append(imports.All(http.DefaultClient), export.File())...)
 	signer, err := link.New(link.Key{ID: "k", Secret: []byte("0123456789abcdef")})
 	if err != nil {
 		t.Fatal(err)
