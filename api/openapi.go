@@ -12,7 +12,7 @@ import (
 
 // document returns the OpenAPI 3.1 document of the routes.
 func document(config Config, routes []Route) []byte {
-	d := describer{components: map[string]any{}}
+	d := describer{components: map[string]any{}, types: map[string]reflect.Type{}}
 	for name, schema := range failureSchemas() {
 		d.components[name] = schema
 	}
@@ -59,6 +59,7 @@ func failureSchemas() map[string]any {
 // describer turns routes into OpenAPI operations and collects the types that they name.
 type describer struct {
 	components map[string]any
+	types      map[string]reflect.Type // of the components
 }
 
 func (d describer) operation(r Route) map[string]any {
@@ -177,8 +178,11 @@ func (d describer) structure(t reflect.Type) map[string]any {
 	if name == "" || strings.ToLower(name[:1]) == name[:1] {
 		return d.object(t)
 	}
+	if other, known := d.types[name]; known && other != t {
+		panic("api: two types are called " + name + " in the API's document")
+	}
 	if _, known := d.components[name]; !known {
-		d.components[name] = nil // it may name itself
+		d.components[name], d.types[name] = nil, t // it may name itself
 		d.components[name] = d.object(t)
 	}
 	return ref(name)

@@ -116,7 +116,7 @@ func (e *Engine) Deposit(ctx context.Context, d Deposit) (StoredFile, error) {
 	}
 	f.ID, f.Name = cmp.Or(d.ID, NewID()), cmp.Or(name, "file"+Extension(f.MIME))
 	stored := StoredFile{File: f, Organisation: d.Organisation, ContentType: contentType(d.ContentType, f.MIME),
-		CreatedAt: e.now(), OnceUntil: d.OnceUntil}
+		CreatedAt: e.now().Truncate(time.Microsecond), OnceUntil: d.OnceUntil}
 	ctx = context.WithoutCancel(ctx) // the sender may go after the last byte; only the outcome says whether the bytes are needed
 	if err := e.Store.Organisations.KeepFile(ctx, stored); err != nil {
 		if rerr := e.Files.Remove(ctx, f.Blob); rerr != nil {

@@ -42,7 +42,7 @@ func Routes(config Config) []api.Route {
 		{Method: http.MethodPost, Path: prefix + "/files/{fileId}/export", Scope: write, Summary: "Export a stored file",
 			Body: bodySchema, Status: http.StatusAccepted, Handle: h.export},
 		{Method: http.MethodGet, Path: operationPath, Scope: write, OrScope: read, Summary: "Show how far an export is",
-			Answer: Operation{}, Handle: h.operation},
+			Answer: OperationStatus{}, Handle: h.operation},
 		{Method: http.MethodGet, Path: operationPath + "/resource", Scope: write, OrScope: read,
 			Summary: "Download what an export made", Answer: api.Bytes{}, Handle: h.resource},
 	}
@@ -67,8 +67,8 @@ func invalid(format string, args ...any) error {
 	return engine.Wrap(api.ErrMalformed, engine.Invalid, format, args...)
 }
 
-// Operation is an export on the wire.
-type Operation struct {
+// OperationStatus is how far an export is, on the wire.
+type OperationStatus struct {
 	ID          engine.ID `json:"id"`
 	Status      status    `json:"status"`
 	ResourceURL *string   `json:"resourceUrl"`
@@ -182,14 +182,14 @@ func (h *handlers) operation(c *api.Call) error {
 	return c.Reply(http.StatusOK, h.show(job))
 }
 
-func (h *handlers) show(job engine.Job) Operation {
+func (h *handlers) show(job engine.Job) OperationStatus {
 	updated := job.CreatedAt
 	for _, at := range []time.Time{job.StartedAt, job.EndedAt} {
 		if at.After(updated) {
 			updated = at
 		}
 	}
-	op := Operation{ID: job.ID, Status: "queued",
+	op := OperationStatus{ID: job.ID, Status: "queued",
 		Created: job.CreatedAt.UTC().Format(time.RFC3339), Updated: updated.UTC().Format(time.RFC3339)}
 	switch job.Status {
 	case engine.StatusProcessing:

@@ -51,13 +51,13 @@ var bodySchema = map[string]any{"type": "object", "required": []string{"desktopI
 
 // Export is the answer.
 type Export struct {
-	Success bool   `json:"success"`
-	File    File   `json:"file"`
-	URL     string `json:"url"`
+	Success bool         `json:"success"`
+	File    ExportedFile `json:"file"`
+	URL     string       `json:"url"`
 }
 
-// File is an exported file on the wire.
-type File struct {
+// ExportedFile is a file on the wire.
+type ExportedFile struct {
 	ID          engine.ID `json:"id"`
 	Filename    string    `json:"filename"`
 	SizeBytes   int64     `json:"size_bytes"`
@@ -111,7 +111,7 @@ func (h *handlers) export(c *api.Call) error {
 		return engine.Errorf(t.Code, "%s", t.Message)
 	}
 	f := t.Result.Files[0]
-	return c.Reply(http.StatusOK, Export{Success: true, URL: h.links.Download(t.ID, f.Name, h.now().Add(urlLife)), File: File{
+	return c.Reply(http.StatusOK, Export{Success: true, URL: h.links.Download(t.ID, f.Name, h.now().Add(urlLife)), File: ExportedFile{
 		ID: f.ID, Filename: f.Name, SizeBytes: f.Size, ContentType: f.MIME, CreatedAt: t.EndedAt.UTC().Format(time.RFC3339)}})
 }
 
