@@ -55,6 +55,8 @@ type workFlags struct {
 	limitFlags
 	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0 with --database: only the API." default:"${cores}"`
 	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
+
+	RequireHostKeys bool `help:"Refuse SFTP servers whose key a task does not say by its host_key."`
 }
 
 // check refuses what cannot be meant.
@@ -81,28 +83,29 @@ func (f workFlags) lanes(names []string) []engine.Lane {
 // before that.
 const commitTimeout = 10 * time.Minute
 
-// catalog lists every operation of this program. Client is what imports and exports reach the outside with.
-func (p *program) catalog(policy *egress.Policy, ownDownloadHost bool) (*engine.Catalog, error) {
+// catalog lists every operation of this program. Env is what imports and exports are lent, completed by the policy's ways to
+// reach the outside.
+func (p *program) catalog(policy *egress.Policy, env exporters.Env) (*engine.Catalog, error) {
 	operations := append(alltasks.Operations(), imports.All(policy.Client(egress.ClientOptions{}))...)
 	patient := egress.ClientOptions{HeaderTimeout: commitTimeout}
-	env := exporters.Env{HTTP: policy.Client(patient), Dial: policy.DialContext, OwnDownloadHost: ownDownloadHost}
+	env.HTTP, env.Dial = policy.Client(patient), policy.DialContext
 	definitions := append(allexporters.Definitions(), p.exporters...)
 	operations = append(operations, imports.Sources(definitions, env)...)
 	operations = append(operations, export.Operations(definitions, env)...)
 	operations = append(operations, export.File())
-	operations = append(operations, workspaceImports(definitions)...)
+	operations = append(operations, workspaceImports(definitions, env)...)
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 
 // workspaceImports lists the operation that reads the homes of registered computers. Where those are the operator has said, so
 // it is under no policy.
-func workspaceImports(definitions []exporters.Definition) []engine.Operation {
+func workspaceImports(definitions []exporters.Definition, env exporters.Env) []engine.Operation {
 	i := slices.IndexFunc(definitions, func(d exporters.Definition) bool { return d.Kind == "sftp" })
 	if i < 0 || definitions[i].Reading == nil {
 		return nil
 	}
 	anywhere := egress.Unrestricted()
-	env := exporters.Env{HTTP: anywhere.Client(egress.ClientOptions{}), Dial: anywhere.DialContext}
+	env.HTTP, env.Dial = anywhere.Client(egress.ClientOptions{}), anywhere.DialContext
 	return []engine.Operation{imports.Workspace(definitions[i].Reading, env)}
 }
 
@@ -112,7 +115,7 @@ func Catalog(options ...Option) (*engine.Catalog, error) {
 	for _, o := range options {
 		o(p)
 	}
-	return p.catalog(egress.New(nil), false)
+	return p.catalog(egress.New(nil), exporters.Env{})
 }
 
 // open opens the data folder and puts an engine on it that is not running yet.
@@ -126,7 +129,8 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err := c.make(); err != nil {
 		return nil, err
 	}
-	catalog, err := p.catalog(c.egress, c.ownDownloadHost)
+	held := &heldKeys{require: c.RequireHostKeys}
+	catalog, err := p.catalog(c.egress, exporters.Env{OwnDownloadHost: c.ownDownloadHost, HostKeys: held})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +149,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.store = f.store
+	a.store, held.store = f.store, f.store
 	a.close = func() {
 		f.end(c.log)
 		unlock()
@@ -168,7 +172,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		return nil, fmt.Errorf("make the work folder: %w", err)
 	}
 	a.engine = &engine.Engine{
-		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Files: bytes, Sealer: a.keys, Limits: limits,
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: bytes, Sealer: a.keys, Limits: limits,
 		Lanes: c.lanes(catalog.Lanes()), WorkDir: work, Drain: c.Drain, Log: c.log, Now: f.store.Now,
 	}
 	return a, nil

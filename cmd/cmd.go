@@ -53,6 +53,7 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the API and do the work."`
 	Work       workCommand       `cmd:"" help:"Do the work of servers that share a database, without an API."`
 	Run        runCommand        `cmd:"" help:"Run one job and exit."`
+	Check      checkCommand      `cmd:"" help:"Try a storage system with the parameters of a task, and leave nothing behind."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
 	Orgs       orgsCommand       `cmd:"" help:"Create, list and delete organisations."`
 	Workspaces workspacesCommand `cmd:"" help:"Register, list and forget computers to export files from."`
@@ -61,6 +62,9 @@ type commands struct {
 	Doctor     doctorCommand     `cmd:"" help:"Say what works here, and what would enable the rest."`
 	Backup     backupCommand     `cmd:"" help:"Copy database, files and key into a new folder, while the server runs."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	Connections connectionsCommand `cmd:"" help:"Keep credentials and addresses under names that tasks can say."`
+	HostKeys    hostKeysCommand    `cmd:"" help:"List and forget the keys that SFTP servers showed first."`
 }
 
 // Main runs the program with the arguments, without its name, until it is done, ctx ends, or the process is told to stop,

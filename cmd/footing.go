@@ -23,6 +23,7 @@ type footing struct {
 	store *sqlstore.Store
 	queue engine.Queue
 	bus   engine.Bus
+	fleet engine.Fleet // nil: the process is alone
 	close []func()
 }
 
@@ -73,7 +74,7 @@ func (d dataFlags) open(ctx context.Context, catalog *engine.Catalog, limits eng
 	}
 	bus := riverqueue.NewBus(store, d.Database, log)
 	store.Bind(queue, bus)
-	return footing{store: store, queue: queue, bus: bus, close: []func(){queue.Close, bus.Close}}, nil
+	return footing{store: store, queue: queue, bus: bus, fleet: queue, close: []func(){queue.Close, bus.Close}}, nil
 }
 
 // claimWork returns a folder for running tasks that no other process of this machine uses, and a function that frees it. Who

@@ -29,10 +29,10 @@ func (n *nodesList) Run(ctx context.Context, p *program) error {
 			return err
 		}
 		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tHOST\tVERSION\tSTARTED\tSEEN\tLANES\tOPERATIONS")
+		fmt.Fprintln(w, "ID\tHOST\tVERSION\tSTARTED\tSEEN\tLANES\tKINDS OF TASK")
 		for _, node := range nodes {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", node.ID, node.Host, node.Version, node.StartedAt.Format(time.DateTime),
-				node.SeenAt.Format(time.DateTime), slots(node), len(node.Operations))
+				node.SeenAt.Format(time.DateTime), slots(node), len(node.Kinds))
 		}
 		return w.Flush()
 	})

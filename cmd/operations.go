@@ -11,6 +11,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
+	"github.com/gantry-engine/gantry/exporters"
 )
 
 // operationsCommand is `gantry operations`.
@@ -18,7 +19,7 @@ type operationsCommand struct{}
 
 // Run prints the operations as a table, with the formats of those that have any.
 func (*operationsCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), false)
+	catalog, err := p.catalog(egress.New(nil), exporters.Env{})
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ type doctorCommand struct{}
 
 // Run says what works here.
 func (*doctorCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), false)
+	catalog, err := p.catalog(egress.New(nil), exporters.Env{})
 	if err != nil {
 		return err
 	}

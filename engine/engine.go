@@ -18,6 +18,7 @@ type Engine struct {
 	Store   Store
 	Queue   Queue
 	Bus     Bus
+	Fleet   Fleet // nil: this process is alone
 	Files   Files
 	Sealer  Sealer
 	Limits  Limits

@@ -16,7 +16,7 @@ type File struct {
 	Blob   BlobID
 	Name   string // base name, never empty, no separators
 	Dir    string // relative folder with "/" between its parts; empty for most
-	Size   int64
+	Size   int64  // bytes; negative where it is not known
 	MIME   string // by content, such as "image/png"; parameters only where they matter
 	SHA256 string // lower-case hex, as are all hashes
 	MD5    string

@@ -29,12 +29,16 @@ type draft struct {
 	specs    []TaskSpec
 	index    map[string]int // task name to its place
 	tasks    []NewTask
-	ops      []Operation // zero where unknown
-	params   []any       // nil where wrong
-	deps     [][]int     // places of inputs and needs in this job
-	foreign  map[ID]Task // tasks of other jobs that are named as inputs
+	ops      []Operation       // zero where unknown
+	params   []any             // nil where wrong
+	deps     [][]int           // places of inputs and needs in this job
+	raw      []json.RawMessage // of the parameters, with what a connection says
+	lost     []bool            // whose connection cannot be used
+	foreign  map[ID]Task       // tasks of other jobs that are named as inputs
 	problems []param.Problem
 	hidden   bool
+
+	refreshed bool // the fleet was asked again
 }
 
 // check turns a submission into tasks that can be stored, or lists every mistake of the whole job.
@@ -51,8 +55,11 @@ func (e *Engine) check(ctx context.Context, user UserID, s Submission) (*draft, 
 	for i := range d.specs {
 		d.tasks[i].ID = NewID()
 	}
+	if err := d.connect(ctx); err != nil {
+		return nil, err
+	}
 	for i := range d.specs {
-		d.task(i)
+		d.task(ctx, i)
 	}
 	d.cycles()
 	if len(d.problems) > 0 {
@@ -109,6 +116,23 @@ func (d *draft) loadForeign(ctx context.Context) error {
 	return err
 }
 
+// connect puts what connections hold in the place of their names.
+func (d *draft) connect(ctx context.Context) error {
+	d.raw, d.lost = make([]json.RawMessage, len(d.specs)), make([]bool, len(d.specs))
+	for i, spec := range d.specs {
+		op, _ := d.engine.Catalog.Find(spec.Operation)
+		raw, problems, err := d.engine.connected(ctx, d.user, op, spec.Params)
+		if err != nil {
+			return err
+		}
+		d.raw[i], d.lost[i] = raw, len(problems) > 0
+		for _, p := range problems {
+			d.problem(i, p.Field, "%s", p.Message)
+		}
+	}
+	return nil
+}
+
 // needs returns the parameter that names a task, and the names in it.
 func (d *draft) needs(i int) (field string, names []string) {
 	op, _ := d.engine.Catalog.Find(d.specs[i].Operation)
@@ -134,7 +158,7 @@ func (d *draft) problem(i int, field, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
-func (d *draft) task(i int) {
+func (d *draft) task(ctx context.Context, i int) {
 	spec, t := d.specs[i], &d.tasks[i]
 	if !taskName.MatchString(spec.Name) && !d.hidden {
 		d.problem(i, "name", "may have letters, digits, - and _, up to 255 of them")
@@ -151,7 +175,7 @@ func (d *draft) task(i int) {
 	d.ops[i] = op
 	known := d.inputs(i, ok && !op.Source)
 	if ok {
-		d.decode(i, op, known)
+		d.decode(ctx, i, op, known)
 	}
 }
 
@@ -204,17 +228,23 @@ func (d *draft) resolve(i int, field, name string) (ID, bool) {
 	return "", false
 }
 
-func (d *draft) decode(i int, op Operation, known []File) {
-	raw := d.specs[i].Params
+func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
+	raw := d.raw[i]
 	params, problems := op.Params.Decode(raw)
+	if d.lost[i] {
+		problems = op.about(problems, false)
+	}
 	_, more := commonSpec.Decode(raw)
 	for _, p := range more {
 		if !slices.Contains(problems, p) { // that it is no object is said once
 			problems = append(problems, p)
 		}
 	}
-	if len(problems) == 0 && op.Check != nil {
+	if len(problems) == 0 && op.Check != nil && !d.lost[i] {
 		problems = op.Check(params, known)
+	}
+	if len(problems) == 0 && op.Match != nil {
+		problems = d.match(ctx, i, params, known)
 	}
 	for _, p := range problems {
 		d.problem(i, p.Field, "%s", p.Message)
@@ -222,6 +252,23 @@ func (d *draft) decode(i int, op Operation, known []File) {
 	if len(problems) == 0 {
 		d.params[i] = params
 	}
+}
+
+// match finds the tool that the task needs. Before it is refused for the want of one, the fleet is asked again: a worker may
+// have come this moment.
+func (d *draft) match(ctx context.Context, i int, params any, known []File) (problems []param.Problem) {
+	op, e := d.ops[i], d.engine
+	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+	if len(problems) == 0 || d.refreshed || e.Fleet == nil {
+		return problems
+	}
+	d.refreshed = true
+	if err := e.Fleet.Refresh(ctx); err != nil {
+		e.Log.Warn("what other workers offer could not be read", "error", err)
+		return problems
+	}
+	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+	return problems
 }
 
 // seal gives each task what is stored of it: the sealed payload, the redacted copy, and content as a file.
@@ -236,7 +283,7 @@ func (d *draft) seal(ctx context.Context) error {
 }
 
 func (d *draft) sealTask(ctx context.Context, i int) (err error) {
-	t, op, raw := &d.tasks[i], d.ops[i], d.specs[i].Params
+	t, op, raw := &d.tasks[i], d.ops[i], d.raw[i]
 	t.Redacted = d.redacted(i)
 	if op.Content != nil {
 		name, content, err := op.Content(d.params[i])

@@ -50,6 +50,11 @@ type Operation struct {
 	// the task is submitted; often there are none yet.
 	Check func(params any, known []File) []param.Problem
 
+	// Match is there for an operation with Rows. It returns what is wrong with the parameters since none of the offered rows
+	// fits, whatever the files are, and the tool, as Kind has it, without which the task cannot be done; empty if that is not
+	// known yet, or there is a choice.
+	Match func(params any, known []File, offered []Row) (tool string, problems []param.Problem)
+
 	// Content returns the content that the parameters carry. It is stored when the task is submitted and is then the file
 	// that arrived; the parameter with param.RoleContent is not kept.
 	Content func(params any) (name string, content io.Reader, err error)
@@ -58,7 +63,13 @@ type Operation struct {
 	// is. What is gone already, or was finished after all, is no error.
 	Discard func(ctx context.Context, l Leftover, params any, state []byte) error
 
-	// Rows lists what the operation can do here, for the catalog; nil for one row without formats.
+	// Kind is the storage system that the operation speaks to, such as s3: a task may name a connection of that kind.
+	Kind string
+
+	// Preflight tries what a task with the parameters would need, and leaves nothing behind; nil if there is nothing to try.
+	Preflight func(ctx context.Context, user UserID, params any) []Finding
+
+	// Rows lists what the operation can do in this process, for the catalog; nil for one row without formats.
 	Rows func() []Row
 }
 
@@ -83,6 +94,15 @@ func Define[P any](name, summary, lane string, defaults P, h Handler[P]) Operati
 // CheckWith adapts a typed check to Operation.Check.
 func CheckWith[P any](check func(params P, known []File) []param.Problem) func(any, []File) []param.Problem {
 	return func(params any, known []File) []param.Problem { return check(params.(P), known) }
+}
+
+// MatchWith adapts a typed match to Operation.Match.
+func MatchWith[P any](
+	match func(params P, known []File, offered []Row) (string, []param.Problem),
+) func(any, []File, []Row) (string, []param.Problem) {
+	return func(params any, known []File, offered []Row) (string, []param.Problem) {
+		return match(params.(P), known, offered)
+	}
 }
 
 // Catalog is the list of operations of a process. It never changes.

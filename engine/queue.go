@@ -17,6 +17,7 @@ type Ready struct {
 	Ref       Ref // with the attempt before the claim
 	Job       ID
 	Operation string
+	Tool      string // that it needs, as Kind has it
 	Lane      string
 	Priority  int  // the lowest goes first; a queue of many machines tells only those below zero from the rest
 	Follows   bool // its job has begun: it goes before the first steps of others
@@ -36,6 +37,7 @@ type Claim struct {
 	User      UserID
 	Name      string
 	Operation string
+	Tool      string
 	Lane      string
 	Tries     int // spent before this attempt
 	Losses    int

@@ -18,6 +18,10 @@ type Run struct {
 	Name string // of the task
 	Log  *slog.Logger
 
+	operation Operation
+	tool      string // that the task needs; empty if any worker can try
+	offered   func() []Row
+
 	files  Files
 	reader Reader
 	graph  Graph

@@ -10,11 +10,15 @@ import (
 // method returns nil; a failed commit is Unavailable to all who shared it. A context only bounds how long its caller waits:
 // a change once accepted may still happen.
 type Store struct {
-	Graph         Graph
-	Reader        Reader
-	Keeper        Keeper
-	Accounts      Accounts
-	Leftovers     Leftovers
+	Graph     Graph
+	Reader    Reader
+	Keeper    Keeper
+	Accounts  Accounts
+	Leftovers Leftovers
+
+	Connections Connections
+	HostKeys    HostKeys
+
 	Organisations Organisations
 	Workspaces    Workspaces
 }
@@ -65,6 +69,7 @@ type NewTask struct {
 	Name        string
 	Operation   string // canonical
 	Spelling    string // the client's
+	Tool        string // that it needs, as Kind has it
 	Lane        string
 	Priority    int
 	IgnoreError bool
@@ -93,6 +98,7 @@ type Postponement struct {
 	NotBefore time.Time // zero: at once
 	Try       bool      // spends one of the task's tries
 	Message   string    // why, for the person; empty keeps the old one
+	Tool      string    // that the task turned out to need; empty keeps the old one
 }
 
 // Reader answers questions. What it returns was true at one moment.

@@ -149,7 +149,7 @@ func (w *worker) attempt(ctx context.Context, c Claim) outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.budget(params.common), ErrTimedOut)
 	defer cancel()
-	run := w.newRun(c)
+	run := w.newRun(c, op)
 	defer run.clean()
 	result, err := call(ctx, op, run, params.own)
 	if err != nil && errors.Is(context.Cause(ctx), ErrTimedOut) {
@@ -194,11 +194,12 @@ func (w *worker) budget(c common) time.Duration {
 	return limit
 }
 
-func (w *worker) newRun(c Claim) *Run {
+func (w *worker) newRun(c Claim, op Operation) *Run {
 	return &Run{
 		Ref: c.Ref, Job: c.Job, User: c.User, Name: c.Name,
 		Log: w.engine.Log.With("job", c.Job, "task", c.Task, "operation", c.Operation, "attempt", c.Attempt),
 
+		operation: op, tool: c.Tool, offered: func() []Row { return w.engine.Rows(op) },
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
 		workDir: w.engine.WorkDir,
 		retryOf: c.RetryOf, leftovers: w.engine.Store.Leftovers, sealer: w.engine.Sealer,
@@ -228,6 +229,12 @@ func (w *worker) end(ctx context.Context, c Claim, o outcome) {
 	case errors.Is(cause, ErrLeaseLost), errors.Is(cause, ErrShuttingDown): // a lost one may still be ours to hand back
 		w.discard(c, o.created)
 		w.postpone(c, Postponement{Ref: c.Ref})
+		return
+	}
+	var on handOn
+	if errors.As(o.err, &on) {
+		w.discard(c, o.created)
+		w.postpone(c, Postponement{Ref: c.Ref, Tool: on.tool})
 		return
 	}
 	failure := w.failure(c, o.err)

@@ -79,6 +79,7 @@ type Receipt struct {
 type Promises struct {
 	NotAtomic   string // why a reader may see a half object
 	NoAbort     string // why something of a failed delivery may stay
+	StaysUnder  string // why something of a failed delivery may stay, unseen, where there was an object of that name before
 	NoResume    string // why a delivery begins anew with each worker
 	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
 	LostOpening string // why something empty may stay when the answer to its opening is lost
@@ -92,6 +93,9 @@ type Env struct {
 	Owner   engine.UserID
 	Attempt int
 	Log     *slog.Logger // never nil
+
+	// HostKeys remembers the keys of hosts of which a task says none; nil where any key will do.
+	HostKeys HostKeys
 
 	// OwnDownloadHost says that links lead to a host that serves nothing else, so that active types may be shown there.
 	OwnDownloadHost bool
@@ -136,10 +140,7 @@ type Definition struct {
 }
 
 // Finding is one line of what a check found.
-type Finding struct {
-	OK   bool
-	Text string // what is right, or what is not and what to do about it
-}
+type Finding = engine.Finding
 
 // Define returns the definition of a kind with parameters of type P. Defaults hold for what a task leaves out.
 func Define[P any](kind, summary string, defaults P, open func(context.Context, Env, P) (Exporter, error)) Definition {

@@ -18,6 +18,7 @@ func TestResolve(t *testing.T) {
 		{"own", exporters.Naming{}, []string{"a.pdf", "sub/b.pdf"}},
 		{"numbered", exporters.Naming{Name: "x-%d.pdf"}, []string{"x-1.pdf", "x-2.pdf"}},
 		{"padded", exporters.Naming{Name: "x-%03d.pdf"}, []string{"x-001.pdf", "x-002.pdf"}},
+		{"padded to nine", exporters.Naming{Name: "%01d-%09d"}, []string{"1-000000001", "2-000000002"}},
 		{"name wins", exporters.Naming{Name: "%d", Prefix: "p/", Folder: "f"}, []string{"1", "2"}},
 		{"prefix is literal", exporters.Naming{Prefix: "out/%d-"}, []string{"out/%d-a.pdf", "out/%d-sub/b.pdf"}},
 		{"folder", exporters.Naming{Folder: "dir"}, []string{"dir/a.pdf", "dir/sub/b.pdf"}},

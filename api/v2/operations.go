@@ -61,15 +61,11 @@ type row struct {
 	engine.Row
 }
 
-// catalog lists what all operations can do.
+// catalog lists what all operations can do, here or on other workers.
 func (h *handlers) catalog() []row {
 	var all []row
 	for _, op := range h.engine.Catalog.All() {
-		lines := []engine.Row{{}}
-		if op.Rows != nil {
-			lines = op.Rows()
-		}
-		for _, line := range lines {
+		for _, line := range h.engine.Rows(op) {
 			all = append(all, row{op, line})
 		}
 	}
@@ -85,7 +81,7 @@ func (h *handlers) formats(c *api.Call) error { return h.answerRows(c, ask(c), "
 
 func (h *handlers) answerRows(c *api.Call, q question, operation string) error {
 	shown := []Operation{}
-	for _, r := range h.rows() {
+	for _, r := range h.catalog() {
 		if r.matches(q, operation) {
 			shown = append(shown, r.show(q))
 		}

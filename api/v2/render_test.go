@@ -36,7 +36,7 @@ func TestRenderTask(t *testing.T) {
 			[]string{`"credits":0,"code":"TIMEOUT","message":"slow"`, `"result":null`}, nil},
 		{"failed half-way", func(t *engine.Task) {
 			t.Status, t.Code = engine.StatusFailed, engine.Denied
-			t.Result = &engine.Result{Files: []engine.File{{Name: "a"}}, Output: &output}
+			t.Result = &engine.Result{Files: []engine.File{{Name: "a", Size: -1}}, Output: &output}
 		}, []string{`"result":{"files":[{"filename":"a"}],"output":"<out>"}`}, nil},
 		{"files", func(t *engine.Task) {
 			t.Status, t.Operation = engine.StatusFinished, "export/url"

@@ -37,7 +37,7 @@ func (f File) MarshalJSON() ([]byte, error) {
 		}
 	}
 	add("dir", f.file.Dir, f.file.Dir != "")
-	add("size", f.file.Size, f.file.Blob != "" || f.file.Size > 0)
+	add("size", f.file.Size, f.file.Size >= 0)
 	add("url", f.url, f.url != "")
 	add("md5", f.file.MD5, f.file.MD5 != "")
 	for _, name := range slices.Sorted(maps.Keys(f.file.Facts)) {

@@ -5,7 +5,6 @@ package v2
 import (
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/engine"
@@ -23,7 +22,6 @@ type handlers struct {
 	engine *engine.Engine
 	render Renderer
 	base   string // of all addresses of the API, ending in /v2
-	rows   func() []row
 }
 
 // Routes returns the routes of the API, with one for each operation of the engine's catalog and for each of its
@@ -31,7 +29,6 @@ type handlers struct {
 func Routes(config Config) []api.Route {
 	render := Renderer{PublicURL: config.PublicURL, Links: config.Links}
 	h := &handlers{engine: config.Engine, render: render, base: render.base()}
-	h.rows = sync.OnceValue(h.catalog)
 	routes := append(h.jobRoutes(), h.taskRoutes()...)
 	routes = append(routes,
 		api.Route{Method: http.MethodGet, Path: "/v2/users/me", Scope: engine.ScopeUserRead,
@@ -44,6 +41,9 @@ func Routes(config Config) []api.Route {
 	for _, op := range config.Engine.Catalog.All() {
 		for _, name := range append([]string{op.Name}, op.Aliases...) {
 			routes = append(routes, h.operationRoute(op, name))
+			if op.Preflight != nil {
+				routes = append(routes, h.checkRoute(op, name))
+			}
 		}
 	}
 	return routes

@@ -226,7 +226,7 @@ func operations(held <-chan struct{}) []engine.Operation {
 	}))
 	azure := engine.Define("export/azure/blob", "Sends away.", engine.LaneNet, azureParams{}, pass[azureParams](func(r *engine.Result) {
 		for i, f := range r.Files {
-			r.Files[i] = engine.File{Name: f.Name, Facts: map[string]string{"container": "c", "filename": "no"}}
+			r.Files[i] = engine.File{Name: f.Name, Size: -1, Facts: map[string]string{"container": "c", "filename": "no"}}
 		}
 	}))
 	azure.Aliases = []string{"export/azure-blob"}

@@ -33,6 +33,7 @@ func TestGraph(t *testing.T, open Open) {
 		{"idempotency", idempotencyCases()},
 		{"events", eventCases()},
 		{"text", textCases()},
+		{"connections", connectionCases()},
 		{"organisations", organisationCases()},
 		{"exports", exportCases()},
 		{"workspaces", workspaceCases()},

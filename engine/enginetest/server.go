@@ -46,7 +46,7 @@ type Config struct {
 	Database   string        // URL of the folder's own PostgreSQL database, as DatabaseOf makes one; empty: SQLite, unless Database says else
 	Lease      time.Duration // on PostgreSQL, 1 s by default
 	Operations []engine.Operation
-	Slots      int // of each lane; 4 by default
+	Slots      int // of each lane; 4 by default, none where it is below 0
 	Limits     engine.Limits
 	Drain      time.Duration    // 10 s by default
 	Log        io.Writer        // by default the test's own log is not used and lines are dropped
@@ -128,11 +128,11 @@ func Assemble(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Clock: clock, Store: f.store, close: f.close, Engine: &engine.Engine{
-		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Files: files, Sealer: keys, Limits: c.Limits,
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: files, Sealer: keys, Limits: c.Limits,
 		WorkDir: work, Drain: c.Drain, Log: log, Now: c.Now,
 	}}
 	for _, lane := range catalog.Lanes() {
-		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: c.Slots})
+		s.Lanes = append(s.Lanes, engine.Lane{Name: lane, Slots: max(0, c.Slots)})
 	}
 	u, err := s.Engine.Store.Accounts.EnsureUser(ctx, "tester")
 	s.User = u.ID
@@ -144,6 +144,7 @@ type parts struct {
 	store *sqlstore.Store
 	queue engine.Queue
 	bus   engine.Bus
+	fleet engine.Fleet
 	close []func()
 }
 
@@ -166,7 +167,7 @@ func (c Config) footing(ctx context.Context, catalog *engine.Catalog, log *slog.
 		return f, err
 	}
 	bus := riverqueue.NewBus(f.store, c.Database, log)
-	f.queue, f.bus, f.close = queue, bus, []func(){queue.Close, bus.Close}
+	f.queue, f.bus, f.fleet, f.close = queue, bus, queue, []func(){queue.Close, bus.Close}
 	f.store.Bind(queue, bus)
 	return f, nil
 }

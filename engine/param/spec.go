@@ -88,6 +88,28 @@ func (f Field) Text(params any) string {
 	return v.String()
 }
 
+// Connects reports whether the parameter says where to go or who asks there, so that a named connection may hold it.
+func (f Field) Connects() bool { return f.Role == RoleCredential || f.Role == RoleAddress }
+
+// Secrets returns the secrets in decoded parameters of the spec, which has no parts.
+func (s Spec) Secrets(params any) (secrets []string) {
+	for _, f := range s.fields {
+		if !f.Secret {
+			continue
+		}
+		v := reflect.ValueOf(params).FieldByIndex(f.index)
+		if v.Kind() == reflect.String {
+			secrets = append(secrets, v.String())
+		}
+		if v.Kind() == reflect.Map {
+			for _, key := range v.MapKeys() {
+				secrets = append(secrets, v.MapIndex(key).String())
+			}
+		}
+	}
+	return secrets
+}
+
 // Field returns the parameter of that role, and whether there is one.
 func (s Spec) Field(role Role) (Field, bool) {
 	for _, f := range s.fields {

@@ -25,12 +25,12 @@ type lease struct {
 	healthy time.Time // since when beats came without a gap
 	lost    bool      // the work of this process was given up
 
-	absent map[string]time.Time // operations of ready tasks that no node can run, and since when that is known
+	offers sqlstore.Offers // of this process
 }
 
 // join lists this process as a node and keeps it there until leave.
 func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
-	l := &lease{queue: q, absent: map[string]time.Time{},
+	l := &lease{queue: q, offers: sqlstore.Offers{},
 		node: sqlstore.Node{ID: q.store.Node(), Host: hostname(), Version: q.options.Version}}
 	for _, lane := range lanes {
 		if lane.Slots > 0 {
@@ -39,8 +39,14 @@ func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
 	}
 	for _, op := range q.catalog.All() {
 		if slices.ContainsFunc(l.node.Lanes, func(lane engine.Lane) bool { return lane.Name == op.Lane }) {
-			l.node.Operations = append(l.node.Operations, op.Name)
+			l.node.Kinds = append(l.node.Kinds, op.Kinds()...)
+			if op.Rows != nil {
+				l.offers[op.Name] = op.Rows()
+			}
 		}
+	}
+	if err := l.offer(ctx); err != nil {
+		return nil, err
 	}
 	if _, err := q.store.Beat(ctx, l.node); err != nil {
 		return nil, err
@@ -161,15 +167,36 @@ func (l *lease) guard(context.Context) {
 	}
 }
 
-// mend looks for what fell between River and the tables.
+// offer says what this process can do, and learns what all others can. One that runs nothing offers nothing.
+func (l *lease) offer(ctx context.Context) error {
+	q := l.queue
+	if len(l.offers) > 0 {
+		digest, err := q.store.Offer(ctx, l.offers, q.options.Strand)
+		if err != nil {
+			return err
+		}
+		l.node.Catalog = digest
+	}
+	return q.Refresh(ctx)
+}
+
+// mend keeps what is known of the others fresh. The oldest node also looks for what fell between River and the tables.
 func (l *lease) mend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.queue.options.Lease*4)
 	defer cancel()
-	if err := l.requeue(ctx); err != nil && ctx.Err() == nil {
-		l.queue.options.Log.Error("ready tasks that no node holds could not be queued again; trying again", "error", err)
+	log := l.queue.options.Log
+	if err := l.offer(ctx); err != nil && ctx.Err() == nil {
+		log.Error("what other processes offer could not be read; trying again", "error", err)
 	}
-	if err := l.strand(ctx); err != nil && ctx.Err() == nil {
-		l.queue.options.Log.Error("tasks that no node can run could not be ended; trying again", "error", err)
+	nodes, err := l.queue.store.Nodes(ctx)
+	if err != nil || len(nodes) == 0 || nodes[0].ID != l.node.ID {
+		return // the next call asks again
+	}
+	if err := l.requeue(ctx); err != nil && ctx.Err() == nil {
+		log.Error("ready tasks that no node holds could not be queued again; trying again", "error", err)
+	}
+	if err := l.strand(ctx, nodes); err != nil && ctx.Err() == nil {
+		log.Error("tasks that no node can run could not be ended; trying again", "error", err)
 	}
 }
 
@@ -178,57 +205,60 @@ func (l *lease) mend(ctx context.Context) {
 func (l *lease) requeue(ctx context.Context) error {
 	params := river.NewJobListParams().States(rivertype.JobStateRunning).First(1000).
 		Where("attempted_at < now() - @lease::interval", river.NamedArgs{"lease": l.queue.options.Lease.String()})
-	list, err := l.queue.inserts.JobList(ctx, params)
-	if err != nil {
-		return err
-	}
-	var refs []engine.Ref
-	for _, job := range list.Jobs {
-		var a args
-		if json.Unmarshal(job.EncodedArgs, &a) == nil {
-			refs = append(refs, engine.Ref{Task: a.Task, Attempt: a.Attempt})
+	for { // what died with its process stays on River's list for a day
+		list, err := l.queue.inserts.JobList(ctx, params)
+		if err != nil || len(list.Jobs) == 0 {
+			return err
 		}
+		var refs []engine.Ref
+		for _, job := range list.Jobs {
+			var a args
+			if json.Unmarshal(job.EncodedArgs, &a) == nil {
+				refs = append(refs, engine.Ref{Task: a.Task, Attempt: a.Attempt})
+			}
+		}
+		lost, err := l.queue.store.Unclaimed(ctx, refs)
+		if err != nil {
+			return err
+		}
+		if len(lost) > 0 {
+			if _, err := l.queue.store.Requeue(ctx, lost); err != nil {
+				return err
+			}
+		}
+		params = params.After(list.LastCursor)
 	}
-	if len(refs) == 0 {
-		return nil
-	}
-	lost, err := l.queue.store.Unclaimed(ctx, refs)
-	if err != nil || len(lost) == 0 {
-		return err
-	}
-	_, err = l.queue.store.Requeue(ctx, lost)
-	return err
 }
 
 // strand ends ready tasks for which no node has been there for a long time.
-func (l *lease) strand(ctx context.Context) error {
+func (l *lease) strand(ctx context.Context, nodes []sqlstore.Node) error {
 	q := l.queue
-	nodes, err := q.store.Nodes(ctx)
-	if err != nil {
-		return err
-	}
 	wanted, err := q.store.Wanted(ctx)
 	if err != nil {
 		return err
 	}
-	absent := map[string]time.Time{}
-	for _, op := range wanted {
-		if slices.ContainsFunc(nodes, func(n sqlstore.Node) bool { return slices.Contains(n.Operations, op) }) {
-			continue
+	var absent []sqlstore.Want
+	for _, w := range wanted {
+		if !slices.ContainsFunc(nodes, func(n sqlstore.Node) bool { return slices.Contains(n.Kinds, w.Kind()) }) {
+			absent = append(absent, w)
 		}
-		since, ok := l.absent[op]
-		if !ok {
-			since = time.Now()
-		}
-		absent[op] = since
-		if time.Since(since) < q.options.Strand {
-			continue
-		}
-		reason := engine.Errorf(engine.Unavailable, "No worker that is running can do %q. Submit the job again when one is.", op)
-		if err := q.store.Refuse(ctx, op, reason); err != nil {
+	}
+	overdue, err := q.store.Absent(ctx, absent, q.options.Strand)
+	if err != nil {
+		return err
+	}
+	for _, w := range overdue {
+		if err := q.store.Refuse(ctx, w, nobody(w)); err != nil {
 			return err
 		}
 	}
-	l.absent = absent
 	return nil
+}
+
+func nobody(w sqlstore.Want) *engine.Error {
+	with := ""
+	if w.Tool != "" {
+		with = " with " + w.Tool
+	}
+	return engine.Errorf(engine.Unavailable, "No worker that is running can do %q%s. Submit the job again when one is.", w.Operation, with)
 }

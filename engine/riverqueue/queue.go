@@ -43,8 +43,8 @@ func (o Options) defaults() Options {
 }
 
 const (
-	fetchCooldown = 2 * time.Millisecond // between two fetches of a lane; bounds the latency of a hop
-	fetchPoll     = 500 * time.Millisecond
+	fetchCooldown = time.Millisecond // between two fetches of a lane; bounds the latency of a first step
+	fetchPoll     = 200 * time.Millisecond
 	connections   = 8
 
 	// River's own rescue of what a dead node was at comes long after ours. It only tidies up: what it hands out then is
@@ -62,15 +62,15 @@ const (
 	first
 )
 
-// args is what a River job carries. Its kind is the task's operation, so that a process only gets what it can run.
+// args is what a River job carries. Its kind is the task's, so that a process only gets what it can run.
 type args struct {
 	Task    engine.ID `json:"task"`
 	Attempt int       `json:"attempt"`
 
-	operation string
+	kind string
 }
 
-func (a args) Kind() string { return a.operation }
+func (a args) Kind() string { return a.kind }
 
 // aloneTag marks the jobs of tasks beside which nothing else runs.
 const aloneTag = "alone"
@@ -84,6 +84,8 @@ type Queue struct {
 	options Options
 	pool    *pgxpool.Pool
 	inserts *river.Client[pgx.Tx]
+	kinds   map[string]bool // of task that this process can run
+	fleet   fleet
 
 	mu       sync.Mutex
 	running  map[engine.Ref]*slot
@@ -108,13 +110,22 @@ func New(ctx context.Context, store *sqlstore.Store, catalog *engine.Catalog, ur
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{store: store, catalog: catalog, options: options, pool: pool, running: map[engine.Ref]*slot{}}
+	q := &Queue{store: store, catalog: catalog, options: options, pool: pool, running: map[engine.Ref]*slot{}, kinds: map[string]bool{}}
+	for _, op := range catalog.All() {
+		for _, kind := range op.Kinds() {
+			q.kinds[kind] = true
+		}
+	}
 	q.gate.free = sync.NewCond(&q.gate.mu)
 	if err := q.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
-	q.inserts, err = river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: q.riverLog(), SkipJobKindValidation: true})
+	q.inserts, err = river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Logger: q.riverLog(), SkipJobKindValidation: true,
+		FetchCooldown: fetchCooldown, // between two notifications
+		Test:          river.TestConfig{Time: inserting{clock{store}}},
+	})
 	if err != nil {
 		pool.Close()
 		return nil, err
@@ -165,7 +176,7 @@ func (q *Queue) Enqueue(ctx context.Context, tx engine.Tx, ready []engine.Ready)
 			o.Tags = []string{aloneTag}
 		}
 		jobs[i] = river.InsertManyParams{InsertOpts: o,
-			Args: args{Task: r.Ref.Task, Attempt: r.Ref.Attempt, operation: r.Operation}}
+			Args: args{Task: r.Ref.Task, Attempt: r.Ref.Attempt, kind: engine.Kind(r.Operation, r.Tool)}}
 	}
 	_, err = q.inserts.InsertManyFastTx(ctx, sqlstore.Transaction(tx), jobs)
 	return err
@@ -189,8 +200,7 @@ func (q *Queue) takeOver(ctx context.Context, tx engine.Tx, ready []engine.Ready
 	var refs []engine.Ref
 	slots := map[engine.ID]*slot{}
 	for _, r := range ready {
-		_, can := q.catalog.Find(r.Operation)
-		if n := len(free[r.Lane]); n > 0 && can && !r.Alone {
+		if n := len(free[r.Lane]); n > 0 && q.kinds[engine.Kind(r.Operation, r.Tool)] && !r.Alone {
 			slots[r.Ref.Task] = free[r.Lane][n-1]
 			free[r.Lane] = free[r.Lane][:n-1]
 			refs = append(refs, r.Ref)
@@ -283,14 +293,14 @@ func (q *Queue) worker(lanes []engine.Lane) (*river.Client[pgx.Tx], error) {
 		return nil, nil
 	}
 	workers := river.NewWorkers()
-	for _, op := range q.catalog.All() {
-		river.AddWorkerArgs(workers, args{operation: op.Name}, river.WorkFunc(q.work))
+	for kind := range q.kinds {
+		river.AddWorkerArgs(workers, args{kind: kind}, river.WorkFunc(q.work))
 	}
 	return river.NewClient(riverpgxv5.New(q.pool), &river.Config{
 		ID: string(q.store.Node()), Logger: q.riverLog(), Queues: queues, Workers: workers,
 		FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll, FetchOnlyKnownKinds: true,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
-		SkipJobKindValidation: true,
+		SkipJobKindValidation: true, Test: river.TestConfig{Time: clock{q.store}},
 	})
 }
 

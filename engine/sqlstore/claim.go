@@ -12,7 +12,7 @@ const claimSet = `UPDATE tasks SET state = 'processing', node = ?, attempt = tas
 	started_at = coalesce(tasks.started_at, ?) `
 
 const claimReturning = ` RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.user_id, tasks.name, tasks.operation,
-	tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at,
+	tasks.tool, tasks.lane, tasks.tries, tasks.losses, tasks.payload, tasks.started_at,
 	coalesce(tasks.retry_of, '')`
 
 // SQLite plans a bare LIMIT ? anew for every number: the sum costs less.
@@ -47,7 +47,7 @@ func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []eng
 		var payload string
 		var started sql.NullInt64
 		err := r.Scan(&c.Task, &c.Attempt, &c.Job, &c.User, &c.Name, &c.Operation,
-			&c.Lane, &c.Tries, &c.Losses, &payload, &started, &c.RetryOf)
+			&c.Tool, &c.Lane, &c.Tries, &c.Losses, &payload, &started, &c.RetryOf)
 		if err != nil {
 			return err
 		}

@@ -14,13 +14,14 @@ import (
 
 // Node is a process that shares the tables with others.
 type Node struct {
-	ID         engine.ID // fresh at every start
-	Host       string
-	Version    string
-	Lanes      []engine.Lane // none: it only serves the API
-	Operations []string      // that it can run
-	StartedAt  time.Time
-	SeenAt     time.Time // by the database's clock
+	ID        engine.ID // fresh at every start
+	Host      string
+	Version   string
+	Lanes     []engine.Lane // none: it only serves the API
+	Kinds     []string      // of task that it can run
+	Catalog   string        // the digest of what it offers
+	StartedAt time.Time
+	SeenAt    time.Time // by the database's clock
 }
 
 // Transaction returns what tx is on PostgreSQL, for a queue that keeps its own tables there. It is nil elsewhere.
@@ -33,16 +34,14 @@ func Transaction(of engine.Tx) pgx.Tx {
 	return nil
 }
 
-// Beat lists the node, or says that it lives, and reports whether it was listed. From then on the store goes by the
-// database's clock.
+// Beat lists the node, or says that it lives, and reports whether it was listed.
 func (s *Store) Beat(ctx context.Context, n Node) (listed bool, err error) {
 	now := s.dialect.now()
 	asked := time.Now()
 	err = s.read(ctx, `UPDATE nodes SET seen_at = `+now+` WHERE id = ? RETURNING seen_at`, func(r rows) error {
 		var seen int64
 		err := r.Scan(&seen)
-		took := time.Since(asked)
-		s.offset.Store(int64(time.UnixMicro(seen).Sub(asked.Add(took / 2))))
+		s.compare(time.UnixMicro(seen), asked, time.Now())
 		listed = true
 		return err
 	}, n.ID)
@@ -53,13 +52,13 @@ func (s *Store) Beat(ctx context.Context, n Node) (listed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	operations, err := json.Marshal(n.Operations)
+	kinds, err := json.Marshal(n.Kinds)
 	if err != nil {
 		return false, err
 	}
-	return false, s.read(ctx, `INSERT INTO nodes (id, host, version, lanes, operations, started_at, seen_at)
-		VALUES (?, ?, ?, ?, ?, `+now+`, `+now+`) ON CONFLICT DO NOTHING`, nil,
-		n.ID, plain(n.Host), plain(n.Version), string(lanes), string(operations))
+	return false, s.read(ctx, `INSERT INTO nodes (id, host, version, lanes, operations, catalog, started_at, seen_at)
+		VALUES (?, ?, ?, ?, ?, ?, `+now+`, `+now+`) ON CONFLICT DO NOTHING`, nil,
+		n.ID, plain(n.Host), plain(n.Version), string(lanes), string(kinds), n.Catalog)
 }
 
 // Leave takes the node off the list: what it has claimed is lost from now on.
@@ -69,18 +68,18 @@ func (s *Store) Leave(ctx context.Context, node engine.ID) error {
 
 // Nodes returns the nodes that are listed, oldest first.
 func (s *Store) Nodes(ctx context.Context) (nodes []Node, err error) {
-	const query = `SELECT id, host, version, lanes, operations, started_at, seen_at FROM nodes ORDER BY id`
+	const query = `SELECT id, host, version, lanes, operations, catalog, started_at, seen_at FROM nodes ORDER BY id`
 	err = s.read(ctx, query, func(r rows) error {
 		var n Node
-		var lanes, operations string
+		var lanes, kinds string
 		var started, seen sql.NullInt64
-		if err := r.Scan(&n.ID, &n.Host, &n.Version, &lanes, &operations, &started, &seen); err != nil {
+		if err := r.Scan(&n.ID, &n.Host, &n.Version, &lanes, &kinds, &n.Catalog, &started, &seen); err != nil {
 			return err
 		}
 		n.StartedAt, n.SeenAt = fromMicros(started), fromMicros(seen)
 		nodes = append(nodes, n)
 		last := &nodes[len(nodes)-1]
-		return errors.Join(json.Unmarshal([]byte(lanes), &last.Lanes), json.Unmarshal([]byte(operations), &last.Operations))
+		return errors.Join(json.Unmarshal([]byte(lanes), &last.Lanes), json.Unmarshal([]byte(kinds), &last.Kinds))
 	})
 	return nodes, err
 }
@@ -162,32 +161,4 @@ func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (found int, err 
 		}, refRecords(refs))
 	})
 	return found, err
-}
-
-// Wanted returns the operations of the tasks that are ready.
-func (s *Store) Wanted(ctx context.Context) (operations []string, err error) {
-	err = s.read(ctx, `SELECT DISTINCT operation FROM tasks WHERE state = 'ready'`, func(r rows) error {
-		var operation string
-		err := r.Scan(&operation)
-		operations = append(operations, operation)
-		return err
-	})
-	return operations, err
-}
-
-// Refuse ends the ready tasks of an operation, for the reason given.
-func (s *Store) Refuse(ctx context.Context, operation string, reason *engine.Error) error {
-	return s.other(ctx, batchWeight, func(t *tx) error {
-		var failures []failure
-		err := t.each(ctx, `SELECT id FROM tasks WHERE state = 'ready' AND operation = ? LIMIT 1000`, func(r rows) error {
-			f := failure{code: reason.Code, message: reason.Message}
-			err := r.Scan(&f.task)
-			failures = append(failures, f)
-			return err
-		}, operation)
-		if err != nil {
-			return err
-		}
-		return t.fail(ctx, failures)
-	})
 }

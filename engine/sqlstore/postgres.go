@@ -50,7 +50,23 @@ func OpenPostgres(ctx context.Context, url string, options Options) (*Store, err
 		pool.Close()
 		return nil, err
 	}
-	return newStore(d, options), nil
+	s := newStore(d, options)
+	if err := s.askTime(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// askTime makes the store go by the database's clock from its first moment on.
+func (s *Store) askTime(ctx context.Context) error {
+	asked := time.Now()
+	return s.read(ctx, "SELECT "+s.dialect.now(), func(r rows) error {
+		var now int64
+		err := r.Scan(&now)
+		s.compare(time.UnixMicro(now), asked, time.Now())
+		return err
+	})
 }
 
 // Pool opens connections to the database at the URL, at most that many, and checks that it answers. A server that went

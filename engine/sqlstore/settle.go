@@ -190,21 +190,22 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 	return t.session.exec(ctx, filesSQL, files)
 }
 
-const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.operation, tasks.lane, tasks.priority, tasks.losses`
+const readyColumns = `tasks.id, tasks.attempt, tasks.job_id, tasks.operation, tasks.tool, tasks.lane, tasks.priority, tasks.losses`
 
 const lossesAlone = 2 // from this many losses on a task runs alone
 
 func scanReady(r rows, into ...any) (engine.Ready, error) {
 	ready := engine.Ready{Follows: true}
 	var losses int
-	err := r.Scan(append([]any{&ready.Ref.Task, &ready.Ref.Attempt, &ready.Job, &ready.Operation, &ready.Lane, &ready.Priority, &losses}, into...)...)
+	err := r.Scan(append([]any{&ready.Ref.Task, &ready.Ref.Attempt, &ready.Job, &ready.Operation, &ready.Tool, &ready.Lane, &ready.Priority, &losses}, into...)...)
 	ready.Alone = losses >= lossesAlone
 	return ready, err
 }
 
 const postponeSQL = `UPDATE tasks SET state = CASE WHEN r.not_before IS NULL THEN 'ready' ELSE 'postponed' END,
-	not_before = r.not_before, tries = tasks.tries + r.try, message = coalesce(r.message, tasks.message), node = NULL
-FROM {id id, attempt int, not_before int, try int, message text} AS r
+	not_before = r.not_before, tries = tasks.tries + r.try, message = coalesce(r.message, tasks.message), tool = coalesce(r.tool, tasks.tool),
+	node = NULL
+FROM {id id, attempt int, not_before int, try int, message text, tool text} AS r
 WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
 RETURNING ` + readyColumns + `, tasks.state`
 
@@ -219,7 +220,7 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 		p.err = engine.ErrStale
 		if _, twice := open[p.Ref]; !twice {
 			open[p.Ref] = p
-			r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message)})
+			r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message), text(p.Tool)})
 		}
 	}
 	return t.each(ctx, postponeSQL, func(r rows) error {

@@ -51,7 +51,8 @@ func (s *Store) Node() engine.ID { return s.node }
 
 // Engine returns the store as the engine sees it.
 func (s *Store) Engine() engine.Store {
-	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s, Leftovers: s, Organisations: s, Workspaces: s}
+	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s, Leftovers: s,
+		Connections: s, HostKeys: s, Organisations: s, Workspaces: s}
 }
 
 // Bind joins the queue and the bus that take part in every transaction, and starts to commit.
@@ -79,5 +80,13 @@ func (s *Store) Now() time.Time {
 	if s.options.Now != nil {
 		return s.options.Now()
 	}
-	return time.Now().Add(time.Duration(s.offset.Load()))
+	return s.DatabaseNow()
+}
+
+// DatabaseNow is the time by the database's clock, about, whatever Options.Now says; with one process its own.
+func (s *Store) DatabaseNow() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
+
+// compare notes how far the database's clock, which showed that time between the two moments, is from this machine's.
+func (s *Store) compare(seen, asked, answered time.Time) {
+	s.offset.Store(int64(seen.Sub(asked.Add(answered.Sub(asked) / 2))))
 }

@@ -207,13 +207,13 @@ func (w *inserts) job(t *tx, j engine.NewJob, parents map[engine.ID]parent) {
 		if s.left == 0 && !s.failed {
 			state = "ready"
 			t.ready = append(t.ready, engine.Ready{Ref: engine.Ref{Task: task.ID}, Job: j.ID, Operation: task.Operation,
-				Lane: task.Lane, Priority: task.Priority})
+				Tool: task.Tool, Lane: task.Lane, Priority: task.Priority})
 		}
 		if s.failed {
 			w.failed = append(w.failed, inputFailed(task.ID, s.ignored))
 		}
 		w.tasks = append(w.tasks, []any{task.ID, j.ID, j.User, pos, plain(task.Name), task.Operation, plain(task.Spelling),
-			task.Lane, task.Priority, state, s.left, s.ok, bit(task.IgnoreError), bit(task.Awaits), micros(task.UploadUntil),
+			plain(task.Tool), task.Lane, task.Priority, state, s.left, s.ok, bit(task.IgnoreError), bit(task.Awaits), micros(task.UploadUntil),
 			base64.StdEncoding.EncodeToString(task.Payload), string(task.Redacted), text(string(task.RetryOf)), at})
 		if task.Arrived != nil {
 			w.blobs = append(w.blobs, []any{task.Arrived.Blob, 0})
@@ -266,11 +266,11 @@ func (w *inserts) write(ctx context.Context, t *tx) error {
 		{`INSERT INTO jobs (id, user_id, tag, hidden, state, tasks_left, failures, events, created_at, file_id)
 			SELECT id, usr, tag, hidden, 'waiting', tasks, 0, 0, at, file
 			FROM {id id, usr int, tag text, hidden int, tasks int, at int, file id} AS r WHERE true`, w.jobs},
-		{`INSERT INTO tasks (id, job_id, user_id, pos, name, operation, spelling, lane, priority, state, deps_left, ok_inputs,
+		{`INSERT INTO tasks (id, job_id, user_id, pos, name, operation, spelling, tool, lane, priority, state, deps_left, ok_inputs,
 				attempt, tries, losses, ignore_error, ignored, awaits, upload_until, percent, payload, redacted, retry_of, created_at)
-			SELECT id, job, usr, pos, name, operation, spelling, lane, priority, state, deps, ok,
+			SELECT id, job, usr, pos, name, operation, spelling, tool, lane, priority, state, deps, ok,
 				0, 0, 0, ignore_error, 0, awaits, until, 0, payload, redacted, retry_of, at
-			FROM {id id, job id, usr int, pos int, name text, operation text, spelling text, lane text, priority int, state text,
+			FROM {id id, job id, usr int, pos int, name text, operation text, spelling text, tool text, lane text, priority int, state text,
 				deps int, ok int, ignore_error int, awaits int, until int, payload text, redacted text, retry_of id, at int} AS r
 			WHERE true`, w.tasks},
 		{`INSERT INTO deps (parent, child, pos, need)

@@ -41,7 +41,7 @@ func Definition() exporters.Definition {
 	def := exporters.Define("azure/blob", "Exports files to an Azure blob container.", Params{},
 		func(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) { return open(env, p) })
 	def.Aliases = []string{"azure-blob"}
-	def.Promises.NoAbort = "Azure has no call that removes the blocks of an unfinished upload alone. For a new blob they are removed " +
+	def.Promises.StaysUnder = "Azure has no call that removes the blocks of an unfinished upload alone. For a new blob they are removed " +
 		"by an empty one that is deleted at once; over a blob that exists they stay, unseen, until it is written again, a week at most"
 	def.Promises.LateCommit = "a worker that loses its task while the last bytes of a file of up to 8 MiB are under way may write " +
 		"the same bytes once more; a late list of blocks is refused when anybody else has written meanwhile"

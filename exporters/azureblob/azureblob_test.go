@@ -535,7 +535,7 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestBlocksOverExisting holds what Promises.NoAbort says: the old blob is untouched, our blocks stay unseen, and the next
+// TestBlocksOverExisting holds what Promises.StaysUnder says: the old blob is untouched, our blocks stay unseen, and the next
 // export over it removes them.
 func TestBlocksOverExisting(t *testing.T) {
 	l, name := newLab(t), "existing/blob"
@@ -556,7 +556,7 @@ func TestBlocksOverExisting(t *testing.T) {
 		t.Errorf("the old blob was touched, %v", err)
 	}
 	if len(l.uncommitted(t, name)) == 0 {
-		t.Error("no block stays, so Promises.NoAbort says too little")
+		t.Error("no block stays, so Promises.StaysUnder says too little")
 	}
 	l.exported(t, large, l.with(t, name, nil))
 	if left := l.uncommitted(t, name); len(left) > 0 {

@@ -88,7 +88,7 @@ func (s *suite) cancel(t *testing.T) {
 			}
 			r.Stop(t) // returns when the exporter has
 			s.absent(t, name)
-			s.clean(t)
+			s.cleanAfterFailure(t)
 		})
 	}
 }

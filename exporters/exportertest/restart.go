@@ -186,5 +186,5 @@ func (s *suite) killDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.absent(t, name)
-	s.clean(t)
+	s.cleanAfterFailure(t)
 }

@@ -249,6 +249,23 @@ func (s *suite) clean(t testing.TB) {
 	}
 }
 
+// cleanAfterFailure checks that a delivery that failed has left nothing, unless the definition says that it may.
+func (s *suite) cleanAfterFailure(t testing.TB) {
+	t.Helper()
+	if s.Definition().Promises.NoAbort != "" {
+		s.tolerateRest(t)
+	}
+	s.clean(t)
+}
+
+// tolerateRest lets stay what is left now.
+func (s *suite) tolerateRest(t testing.TB) {
+	t.Helper()
+	for _, name := range s.left(t) {
+		s.tolerated[name] = true
+	}
+}
+
 // left lists what is left and may not be.
 func (s *suite) left(t testing.TB) []string {
 	t.Helper()

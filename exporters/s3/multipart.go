@@ -11,7 +11,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -348,32 +347,4 @@ func (c *client) hasParts(ctx context.Context, st state) bool {
 	api, _ := c.current()
 	_, err := api.ListParts(ctx, &s3.ListPartsInput{Bucket: &st.Bucket, Key: &st.Key, UploadId: &st.Upload})
 	return err == nil
-}
-
-// check tries the destination by opening an upload and aborting it, which leaves no object behind.
-func check(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-	p := params.(Params)
-	e, err := open(env, p)
-	if err != nil {
-		return []exporters.Finding{{Text: engine.MessageOf(err)}}
-	}
-	key := strings.TrimLeft(p.KeyPrefix+"gantry-check", "/")
-	var out *s3.CreateMultipartUploadOutput
-	err = e.try(ctx, func(ctx context.Context, api *s3.Client) (err error) {
-		out, err = api.CreateMultipartUpload(ctx, p.create(engine.File{MIME: "text/plain"}, key))
-		return err
-	})
-	if err != nil {
-		return []exporters.Finding{{Text: engine.MessageOf(e.fault(ctx, err, "put"))}}
-	}
-	findings := []exporters.Finding{{OK: true, Text: "The service answers, knows the key, and lets it write to " + e.location(key) + "."}}
-	if region := e.moved(); region != "" {
-		findings = append(findings, exporters.Finding{Text: "The bucket is in the region " + region + ": set region to that."})
-	}
-	_, region := e.current()
-	saved, _ := json.Marshal(state{Bucket: p.Bucket, Region: region, Key: key, Upload: bare(out.UploadId)}) // strings only
-	if err := discard(ctx, env, p, saved); err != nil {
-		return append(findings, exporters.Finding{Text: "The upload that was opened to try this could not be removed. " + engine.MessageOf(err)})
-	}
-	return append(findings, exporters.Finding{OK: true, Text: "Unfinished uploads can be removed."})
 }

@@ -84,6 +84,7 @@ var families = [][]string{
 
 // pin is what is known of the server's key.
 type pin struct {
+	held        bool          // it is not the task's: it is the key that was seen first
 	key         ssh.PublicKey // nil if only the fingerprint is known
 	fingerprint string        // empty if any key will do
 }

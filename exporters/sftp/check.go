@@ -31,7 +31,11 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 }
 
 func (s *server) keyFinding(key string) exporters.Finding {
-	if s.pin.fingerprint == "" {
+	expected := s.expected()
+	if expected.held {
+		return exporters.Finding{OK: true, Text: "The server has the key that it had when it was first used, " + key + "."}
+	}
+	if expected.fingerprint == "" {
 		return exporters.Finding{OK: true, Text: "The server's key is " + key + "; give that as host_key, so that no other server is taken for it."}
 	}
 	return exporters.Finding{OK: true, Text: "The server has the key that host_key says."}

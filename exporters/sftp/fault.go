@@ -19,6 +19,7 @@ const who = "The SFTP server"
 
 // loginFault says why there is no connection.
 func (s *server) loginFault(ctx context.Context, err error) error {
+	expected := s.expected()
 	var other *otherKeyError
 	var none *ssh.AlgorithmNegotiationError
 	var known *engine.Error
@@ -28,10 +29,12 @@ func (s *server) loginFault(ctx context.Context, err error) error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &other):
-		return engine.Errorf(engine.Denied, "The SFTP server's key is %s, and host_key says %s. If the server was given a new key, "+
-			"change host_key; if not, another server may stand in its place.", other.got, other.want)
-	case errors.As(err, &none) && s.pin.fingerprint != "" && strings.Contains(err.Error(), "host key"):
-		return engine.Errorf(engine.Denied, "The SFTP server has no key of the type that host_key has (%s).", s.pin.fingerprint)
+		return s.otherKey(other)
+	case errors.As(err, &none) && expected.held && strings.Contains(err.Error(), "host key"):
+		return engine.Errorf(engine.Denied, "The SFTP server has no key of the type that it had when it was first used (%s). If it was "+
+			"given a new key, `gantry host-keys forget %s` makes the next task take it.", expected.fingerprint, s.known())
+	case errors.As(err, &none) && expected.fingerprint != "" && strings.Contains(err.Error(), "host key"):
+		return engine.Errorf(engine.Denied, "The SFTP server has no key of the type that host_key has (%s).", expected.fingerprint)
 	case errors.As(err, &none):
 		return engine.Wrap(err, engine.Invalid, "The SFTP server has no algorithm for its %s that is still safe. If it cannot be "+
 			"updated, set legacy_algorithms.", none.What)

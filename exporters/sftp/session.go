@@ -49,13 +49,24 @@ func newServer(env exporters.Env, place Place) (*server, error) {
 type session struct {
 	*sftp.Client
 	conn ssh.Conn
-	key  string // the server's fingerprint
-	home string // the login folder; empty if the server does not say
+	over chan struct{} // closed when the connection is
+	key  string        // the server's fingerprint
+	home string        // the login folder; empty if the server does not say
 }
 
 func (s *session) close() {
 	s.conn.Close()
 	s.Client.Close()
+}
+
+// lives reports whether the connection is not known to be broken.
+func (s *session) lives() bool {
+	select {
+	case <-s.over:
+		return false
+	default:
+		return true
+	}
 }
 
 // with calls use with a connection, which is closed when ctx ends, and kept for the next call unless use fails.
@@ -75,15 +86,21 @@ func (s *server) with(ctx context.Context, use func(*session) error) error {
 }
 
 func (s *server) take(ctx context.Context) (*session, error) {
-	s.mu.Lock()
-	if n := len(s.idle); n > 0 {
+	for {
+		s.mu.Lock()
+		n := len(s.idle)
+		if n == 0 {
+			s.mu.Unlock()
+			return s.connect(ctx)
+		}
 		c := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		s.mu.Unlock()
-		return c, nil
+		if c.lives() {
+			return c, nil
+		}
+		c.close() // broken while nobody used it
 	}
-	s.mu.Unlock()
-	return s.connect(ctx)
 }
 
 func (s *server) put(c *session) {
@@ -105,9 +122,10 @@ func (s *server) Close() error {
 
 // connect logs in. Where only the fingerprint of the server's key is known, its keys are looked at one after another.
 func (s *server) connect(ctx context.Context) (*session, error) {
-	s.mu.Lock()
-	offers := s.offers
-	s.mu.Unlock()
+	offers, err := s.recall(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var first error
 	for _, algorithms := range offers {
 		c, err := s.login(ctx, algorithms)
@@ -147,10 +165,7 @@ func (s *server) login(ctx context.Context, algorithms []string) (*session, erro
 	config := s.config(algorithms)
 	config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 		c.key = ssh.FingerprintSHA256(key)
-		if s.pin.fingerprint != "" && s.pin.fingerprint != c.key {
-			return &otherKeyError{got: c.key, want: s.pin.fingerprint}
-		}
-		return nil
+		return s.judge(ctx, key)
 	}
 	inner, channels, requests, err := ssh.NewClientConn(conn, s.address, config)
 	if err != nil {
@@ -158,7 +173,8 @@ func (s *server) login(ctx context.Context, algorithms []string) (*session, erro
 		return nil, errors.Join(err, ctx.Err())
 	}
 	client := ssh.NewClient(inner, channels, requests)
-	c.conn = client
+	c.conn, c.over = client, make(chan struct{})
+	go func() { _ = client.Wait(); close(c.over) }() // ends with the connection
 	if c.Client, err = sftp.NewClient(client); err != nil {
 		client.Close()
 		return nil, errors.Join(err, ctx.Err())

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -44,8 +45,20 @@ func there(name string) string {
 	return name
 }
 
+const (
+	answerTime = time.Minute      // for one answer of the server
+	folderTime = 10 * time.Minute // for all of one folder
+)
+
+// answered returns a context that ends when the server has not answered in time.
+func answered(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, within, engine.Errorf(engine.Timeout, "%s did not answer in time.", who))
+}
+
 // Stat implements exporters.Source.
 func (s *source) Stat(ctx context.Context, name string) (o exporters.Object, err error) {
+	ctx, stop := answered(ctx, answerTime)
+	defer stop()
 	err = s.with(ctx, func(c *session) error {
 		at, err := s.at(ctx, c, name)
 		if err != nil {
@@ -80,13 +93,15 @@ func (s *source) List(ctx context.Context, prefix string, yield func(exporters.O
 // walk lists the files of a folder, which is empty or ends in a slash, whose names begin with start, and those of the
 // folders in it.
 func (s *source) walk(ctx context.Context, c *session, dir, start string, yield func(exporters.Object) error) error {
-	at, err := s.at(ctx, c, dir)
+	listing, stop := answered(ctx, folderTime)
+	defer stop()
+	at, err := s.at(listing, c, dir)
 	if err != nil {
 		return err
 	}
-	entries, err := c.ReadDirContext(ctx, at)
+	entries, err := c.ReadDirContext(listing, at)
 	if err != nil {
-		return fault(ctx, err, fmt.Sprintf("list %q", dir))
+		return fault(listing, err, fmt.Sprintf("list %q", dir))
 	}
 	entries = slices.DeleteFunc(entries, func(e fs.FileInfo) bool {
 		return !strings.HasPrefix(e.Name(), start) || ofOurs.MatchString(e.Name()) || strings.Contains(e.Name(), "/")
@@ -138,40 +153,11 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 		return nil, err
 	}
 	r := &reader{ctx: ctx, source: s, session: c, offset: offset, stop: context.AfterFunc(ctx, c.close)}
-	if r.file, err = s.open(ctx, c, o.Name); err != nil {
-		r.broken = true
+	if err := r.open(ctx, o); err != nil {
 		r.Close()
 		return nil, err
-	}
-	info, err := r.file.Stat()
-	if err == nil && o.Version != "" && objectOf(o.Name, info).Version != o.Version {
-		r.Close()
-		return nil, engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
 	}
 	return r, nil
-}
-
-// open opens the file. With a root it looks once more where the name leads, since that may have changed in between.
-func (s *source) open(ctx context.Context, c *session, name string) (*sftp.File, error) {
-	at, err := s.at(ctx, c, name)
-	if err != nil {
-		return nil, err
-	}
-	stuck := time.AfterFunc(loginTime, c.close) // a pipe in the file's place waits for a writer
-	defer stuck.Stop()
-	f, err := c.Open(at)
-	if err != nil {
-		return nil, fault(ctx, err, fmt.Sprintf("read %q", name))
-	}
-	again, err := s.at(ctx, c, name)
-	if err == nil && again != at {
-		err = engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was opened.", name)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // piece is what is asked for at once; the library sends for its parts without waiting in between.
@@ -188,8 +174,49 @@ type reader struct {
 	buffer  []byte
 	rest    []byte // of buffer
 	err     error
-	broken  bool
+	busy    atomic.Bool // something is asked of the connection, or it is broken
 	closing sync.Once
+}
+
+// open opens the file and compares it with what it was.
+func (r *reader) open(ctx context.Context, o exporters.Object) (err error) {
+	ctx, stop := answered(ctx, answerTime)
+	defer stop()
+	defer context.AfterFunc(ctx, r.session.close)()
+	r.busy.Store(true)
+	if r.file, err = r.source.open(ctx, r.session, o.Name); err != nil {
+		return err
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+	}
+	r.busy.Store(false)
+	if o.Version != "" && objectOf(o.Name, info).Version != o.Version {
+		return engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
+	}
+	return nil
+}
+
+// open opens the file. With a root it looks once more where the name leads, since that may have changed in between.
+func (s *source) open(ctx context.Context, c *session, name string) (*sftp.File, error) {
+	at, err := s.at(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.Open(at)
+	if err != nil {
+		return nil, fault(ctx, err, fmt.Sprintf("read %q", name))
+	}
+	again, err := s.at(ctx, c, name)
+	if err == nil && again != at {
+		err = engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was opened.", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Read implements io.Reader.
@@ -199,7 +226,9 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.buffer = make([]byte, piece)
 		}
 		var n int
+		r.busy.Store(true)
 		n, r.err = r.file.ReadAt(r.buffer, r.offset)
+		r.busy.Store(r.err != nil && !errors.Is(r.err, io.EOF))
 		r.offset, r.rest = r.offset+int64(n), r.buffer[:n]
 	}
 	n := copy(p, r.rest)
@@ -210,17 +239,14 @@ func (r *reader) Read(p []byte) (int, error) {
 	case errors.Is(r.err, io.EOF):
 		return n, io.EOF
 	}
-	r.broken = true
 	return n, fault(r.ctx, r.err, "read a file")
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. A Read under way, which may wait for a server that is silent, ends with the connection: closing
+// the file would wait for that Read.
 func (r *reader) Close() error {
 	r.closing.Do(func() {
-		if r.file != nil && r.file.Close() != nil {
-			r.broken = true
-		}
-		if !r.stop() || r.broken {
+		if !r.stop() || r.busy.Load() || r.file.Close() != nil {
 			r.session.close()
 			return
 		}

@@ -4,9 +4,9 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -29,29 +29,11 @@ type Engine interface {
 // Pair is one conversion that an engine offers.
 type Pair struct {
 	From, To Format
-	Options  []param.Field
-}
+	Options  []param.Field // what it obeys; see Fields
 
-// Options are the parameters of one conversion. The zero value of a field means that it was not given; an engine
-// ignores the fields its pair does not list.
-type Options struct {
-	Width   int    `json:"width" doc:"Width of the output in pixels." rule:"min=1"`
-	Height  int    `json:"height" doc:"Height of the output in pixels." rule:"min=1"`
-	Fit     string `json:"fit" doc:"max shrinks to fit, crop fills and cuts, scale distorts." rule:"oneof=max|crop|scale"`
-	Strip   bool   `json:"strip" doc:"Leave out EXIF and ICC profile, which jpg, png and webp otherwise hand on to each other; formats beside them never keep either."`
-	Quality int    `json:"quality" doc:"Quality of a JPEG." rule:"min=1,max=100"`
-}
-
-// DefaultOptions hold for what a task leaves out.
-func DefaultOptions() Options {
-	return Options{Fit: "max", Quality: 85}
-}
-
-// fields describes the named options, for the catalog.
-func fields(names ...string) []param.Field {
-	return slices.DeleteFunc(slices.Clone(param.Of(DefaultOptions()).Fields()), func(f param.Field) bool {
-		return !slices.Contains(names, f.Name)
-	})
+	// Merit says how well the engine does this pair: of several engines the one with the highest merit is asked, of equal
+	// ones the first in the catalog. 0 is ordinary.
+	Merit int
 }
 
 // Job is one conversion: a file, what it is, what it is to become and within which bounds.
@@ -94,6 +76,9 @@ func LimitsOf(l engine.Limits) Limits {
 		Columns:  16_384,
 	}
 }
+
+// output is how large one output may be.
+func (l Limits) output() int64 { return cmp.Or(l.Unpacked, engine.DefaultLimits().ArchiveBytes) }
 
 // invalid is an error that is the file's fault: trying again is pointless. The message is for the person who sent the
 // file and names no path.

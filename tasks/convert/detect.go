@@ -3,7 +3,9 @@ package convert
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -29,21 +31,48 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	if len(head) == 0 {
 		return detectEmpty(claimed)
 	}
-	if f := signature(head); f != "" {
+	if f := signature(head); f == "rar" {
+		return oneOf(claimed, f, "cbr"), nil
+	} else if f != "" {
+		return f, nil
+	}
+	if f := officeMark(head, claimed); f != "" {
 		return f, nil
 	}
 	found := mimetype.Detect(head)
 	switch {
 	case found.Is("application/zip") || parentIs(found, "application/zip"):
-		return zipFamily(r, size), nil
+		return zipFamily(r, size, claimed), nil
+	case bytes.HasPrefix(head, []byte(oleMagic)):
+		if f := oleFamily(r, size, claimed); f != "" {
+			return f, nil
+		}
+		return unknown(claimed)
 	case packed[mimeFormat(found)] != "":
 		return unwrap(io.NewSectionReader(r, 0, size), mimeFormat(found)), nil
 	case parentIs(found, "text/plain") || found.Is("text/plain"):
-		return textFamily(head, found, claimed), nil
+		if f := textFamily(head, found, claimed); f != "txt" || !recognised(claimed) {
+			return f, nil
+		}
+		return unknown(claimed) // a document that holds a few letters and nothing else is a broken one
 	case found.Is("application/octet-stream"):
 		return unknown(claimed)
 	}
 	return mimeFormat(found), nil
+}
+
+// DetectFile is Detect for the file at path.
+func DetectFile(path, name string) (Format, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the input: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the input: %w", err)
+	}
+	return Detect(f, info.Size(), name)
 }
 
 func detectEmpty(claimed Format) (Format, error) {
@@ -123,7 +152,7 @@ func unknown(claimed Format) (Format, error) {
 
 func recognised(f Format) bool {
 	return slices.Contains([]Format{"eps", "rar", "tar", "svg", "heic", "tar.gz", "tar.bz2", "tar.zst", "tar.xz"}, f) ||
-		mimetypeKnows(f)
+		mimetypeKnows(f) || officeKnown(f)
 }
 
 func mimetypeKnows(f Format) bool {

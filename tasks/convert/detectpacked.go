@@ -63,7 +63,7 @@ func unwrap(r io.Reader, outer Format) Format {
 }
 
 // zipFamily tells the formats that are ZIP files apart by what lies inside.
-func zipFamily(r io.ReaderAt, size int64) Format {
+func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
 	if checkZIP(r, size, engine.DefaultLimits().ArchiveEntries) != nil {
 		return "zip"
 	}
@@ -78,6 +78,9 @@ func zipFamily(r io.ReaderAt, size int64) Format {
 		return slices.ContainsFunc(z.File, func(f *zip.File) bool { return match(f.Name) })
 	}
 	if has(func(n string) bool { return n == "[Content_Types].xml" }) {
+		if f := openXMLKind(z); f != "" {
+			return f
+		}
 		for _, kind := range []struct {
 			main   string
 			format Format
@@ -90,7 +93,10 @@ func zipFamily(r io.ReaderAt, size int64) Format {
 	if has(func(n string) bool { return n == "META-INF/MANIFEST.MF" }) {
 		return "jar"
 	}
-	return "zip"
+	if f := applePackage(has, claimed); f != "" {
+		return f
+	}
+	return oneOf(claimed, append([]Format{"zip"}, namedZIPs...)...)
 }
 
 // declaredType reads the stored first member "mimetype" that EPUB and OpenDocument files carry.
@@ -107,19 +113,7 @@ func declaredType(z *zip.Reader) Format {
 	if err != nil {
 		return ""
 	}
-	switch strings.TrimSpace(string(text)) {
-	case "application/epub+zip":
-		return "epub"
-	case "application/vnd.oasis.opendocument.text":
-		return "odt"
-	case "application/vnd.oasis.opendocument.spreadsheet":
-		return "ods"
-	case "application/vnd.oasis.opendocument.presentation":
-		return "odp"
-	case "application/vnd.oasis.opendocument.graphics":
-		return "odg"
-	}
-	return ""
+	return declared[strings.TrimSpace(string(text))]
 }
 
 // isJSON reports whether the start of a file reads as JSON for as far as it goes.

@@ -34,7 +34,7 @@ func (in input) run(ctx context.Context, t *testing.T) ([]string, error) {
 	if in.limits == (convert.Limits{}) {
 		in.limits = convert.LimitsOf(engine.DefaultLimits())
 	}
-	offer, err := embedded.Route(in.from, in.to, "")
+	route, err := embedded.Route(in.from, in.to, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func (in input) run(ctx context.Context, t *testing.T) ([]string, error) {
 	if err := os.WriteFile(path, in.content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return convert.Convert(ctx, offer.Engine, convert.Job{
+	return convert.Follow(ctx, route, convert.Job{
 		In: path, Name: in.name, From: in.from, To: in.to, Dir: t.TempDir(), Options: in.options, Limits: in.limits,
 	})
 }

@@ -49,7 +49,7 @@ func (*Images) Pairs() []Pair {
 			if to == "jpg" {
 				names = append(names, "quality")
 			}
-			pairs = append(pairs, Pair{From: from, To: to, Options: fields(names...)})
+			pairs = append(pairs, Pair{From: from, To: to, Options: Fields(names...)})
 		}
 	}
 	return pairs
@@ -113,6 +113,11 @@ func save(path string, write func(io.Writer) error) error {
 	}
 	b := bufio.NewWriterSize(f, 64<<10)
 	return errors.Join(write(b), b.Flush(), f.Close())
+}
+
+// SavePicture writes a picture as job.To, which is a format that Images makes, to path.
+func SavePicture(ctx context.Context, path string, img image.Image, job Job) error {
+	return save(path, func(w io.Writer) error { return encode(&contextWriter{ctx: ctx, w: w}, img, job, metadata{}) })
 }
 
 func encode(w io.Writer, img image.Image, job Job, meta metadata) error {

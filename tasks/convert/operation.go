@@ -2,12 +2,9 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -30,60 +27,20 @@ func Operation(c *Catalog) engine.Operation {
 	h := handler{c}
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
-	op.Check = engine.CheckWith(h.check)
+	op.Check = engine.CheckWith(check)
+	op.Match = engine.MatchWith(match)
 	op.Rows = h.rows
 	return op
 }
 
 type handler struct{ catalog *Catalog }
 
-// check finds what no file could make possible.
-func (h handler) check(p Params, known []engine.File) []param.Problem {
-	problems := h.checkEngine(p)
-	to := ParseFormat(p.OutputFormat)
-	if to == "" {
-		return problems // reported by the tags
-	}
-	if len(h.catalog.Inputs(to)) == 0 {
-		return append(problems, param.Problemf("output_format", "must be one of %s", join(h.catalog.AllOutputs())))
-	}
-	if len(problems) > 0 {
-		return problems
-	}
-	if from := ParseFormat(p.InputFormat); from != "" {
-		if _, err := h.catalog.Route(from, to, p.Engine); err != nil {
-			return append(problems, param.Problemf("input_format", "%s", engine.MessageOf(err)))
-		}
-	}
-	for _, f := range known {
-		from := formatOf(f)
-		if from == "" {
-			continue
-		}
-		if _, err := h.catalog.Route(from, to, p.Engine); err != nil {
-			problems = append(problems, param.Problemf("output_format", "%s: %s", f.Name, engine.MessageOf(err)))
-		}
+// check finds what the tags cannot say.
+func check(p Params, _ []engine.File) (problems []param.Problem) {
+	if _, err := p.Selection(); err != nil {
+		problems = append(problems, param.Problemf("pages", "%s", err))
 	}
 	return problems
-}
-
-func (h handler) checkEngine(p Params) []param.Problem {
-	if p.Engine == "" {
-		return nil
-	}
-	var names []string
-	for _, e := range h.catalog.Engines() {
-		if e.Name() == p.Engine {
-			if p.EngineVersion == "" || p.EngineVersion == e.Version() {
-				return nil
-			}
-			return []param.Problem{
-				param.Problemf("engine_version", "must be %s or absent: it is what this server has", e.Version()),
-			}
-		}
-		names = append(names, e.Name())
-	}
-	return []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(names, ", "))}
 }
 
 // formatOf is the format of a stored file whose media type leaves no doubt, or "".
@@ -99,21 +56,15 @@ func formatOf(f engine.File) Format {
 func (h handler) rows() []engine.Row {
 	var rows []engine.Row
 	var before leg
-	for _, o := range h.catalog.Offers() {
-		here := leg{o.Pair.From, o.Pair.To}
+	for _, r := range h.catalog.Routes() {
+		here := leg{r.From(), r.To()}
 		rows = append(rows, engine.Row{
-			InputFormat: string(here.from), OutputFormat: string(here.to), Engine: o.Engine.Name(),
-			EngineVersion: o.Engine.Version(), Alternative: here == before, Options: o.Pair.Options,
+			InputFormat: string(here.from), OutputFormat: string(here.to), Engine: r.Engine(),
+			EngineVersion: r.Version(), Alternative: here == before, Options: r.Options(),
 		})
 		before = here
 	}
 	return rows
-}
-
-// output is a file that an engine made, still in the task's folder.
-type output struct {
-	path, stem, dir string
-	number, of      int // among the outputs of its input
 }
 
 // Run converts each input file, and stores the outputs when all are made.
@@ -123,103 +74,87 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 		return engine.Result{}, err
 	}
 	var result engine.Result
-	var outputs []output
+	var outputs []Output
 	for i, f := range files {
-		offer, made, err := h.convert(ctx, run, f, p, func(percent int) {
+		route, made, err := h.convert(ctx, run, f, p, func(percent int) {
 			run.Progress((100*i+percent)/len(files), "")
 		})
 		if err != nil {
-			return engine.Result{}, naming(err, f, len(files))
+			return engine.Result{}, About(err, f, len(files))
 		}
 		outputs = append(outputs, made...)
-		result.Engine, result.Version = offer.Engine.Name(), offer.Engine.Version()
-	}
-	for i, o := range outputs {
-		f, err := run.Adopt(ctx, o.name(p, i+1, len(outputs)), o.path)
-		if err != nil {
-			return engine.Result{}, fmt.Errorf("store the output: %w", err)
+		result.Engine, result.Version = route.Engine(), route.Version()
+		if len(route) > 1 {
+			result.Message = "Converted " + route.String() + "."
 		}
-		f.Dir = o.dir
-		result.Files = append(result.Files, f)
+	}
+	result.Files, err = Store(ctx, run, p.Filename, outputs)
+	if err != nil {
+		return engine.Result{}, err
 	}
 	return result, nil
 }
 
-// naming says which of several files an error is about.
-func naming(err error, f engine.File, of int) error {
-	var e *engine.Error
-	if of == 1 || !errors.As(err, &e) || engine.Retryable(err) {
-		return err
-	}
-	return engine.Wrap(err, e.Code, "%s: %s", f.Name, e.Message)
-}
-
 func (h handler) convert(
 	ctx context.Context, run *engine.Run, f engine.File, p Params, progress func(int),
-) (Offer, []output, error) {
+) (Route, []Output, error) {
 	in, err := run.Path(ctx, f, "")
 	if err != nil {
-		return Offer{}, nil, fmt.Errorf("fetch the input: %w", err)
+		return nil, nil, fmt.Errorf("fetch the input: %w", err)
 	}
 	defer os.RemoveAll(filepath.Dir(in))
-	from, err := h.detect(in, f, p)
-	if err != nil {
-		return Offer{}, nil, err
-	}
-	to := ParseFormat(p.OutputFormat)
-	offer, err := h.catalog.Route(from, to, p.Engine)
-	if err != nil {
-		return Offer{}, nil, err
-	}
-	scratch, err := run.Dir()
-	if err != nil {
-		return Offer{}, nil, err
-	}
-	dir, err := os.MkdirTemp(scratch, "out-")
-	if err != nil {
-		return Offer{}, nil, fmt.Errorf("make a scratch folder: %w", err)
-	}
-	paths, err := Convert(ctx, offer.Engine, Job{
-		In: in, Name: f.Name, From: from, To: to, Dir: dir, Options: p.Options, Limits: LimitsOf(run.Limits()),
-		Progress: progress,
-	})
-	if err != nil {
-		return Offer{}, nil, err
-	}
-	outputs := make([]output, len(paths))
-	for i, path := range paths {
-		outputs[i] = output{path: path, stem: Stem(f.Name), dir: f.Dir, number: i + 1, of: len(paths)}
-	}
-	return offer, outputs, nil
-}
-
-func (h handler) detect(path string, f engine.File, p Params) (Format, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read the input: %w", err)
-	}
-	defer file.Close()
 	name := f.Name
 	if p.InputFormat != "" {
 		name = "input." + string(ParseFormat(p.InputFormat))
 	}
-	return Detect(file, f.Size, name)
+	from, err := DetectFile(in, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	to := ParseFormat(p.OutputFormat)
+	route, err := h.route(run, from, to, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	named := in + "." + string(from) // many programs go by the name
+	if err := os.Rename(in, named); err != nil {
+		return nil, nil, fmt.Errorf("name the input: %w", err)
+	}
+	if err := checkHeader(named, from, run.Limits().Pixels); err != nil {
+		return nil, nil, err
+	}
+	scratch, err := run.Dir()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp(scratch, "out-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a scratch folder: %w", err)
+	}
+	paths, err := Follow(ctx, route, Job{
+		In: named, Name: f.Name, From: from, To: to, Dir: dir, Options: p.Options, Limits: LimitsOf(run.Limits()),
+		Progress: progress,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	outputs := make([]Output, len(paths))
+	for i, path := range paths {
+		outputs[i] = Output{Path: path, Input: f, Format: to, Number: i + 1, Of: len(paths)}
+	}
+	return route, outputs, nil
 }
 
-// name is what the n-th of total outputs is called.
-func (o output) name(p Params, n, total int) string {
-	if p.Filename == "" {
-		if o.of > 1 {
-			return fmt.Sprintf("%s-%d.%s", o.stem, o.number, ParseFormat(p.OutputFormat))
+// route is the way to go. What is offered elsewhere only is done there.
+func (h handler) route(run *engine.Run, from, to Format, p Params) (Route, error) {
+	offered := offers(run.Offered())
+	missing := offered.unsupported(from, to, p.Engine)
+	route, err := h.catalog.Route(from, to, p.Engine)
+	if err == nil {
+		if p.Engine == "" || p.EngineVersion == "" || p.EngineVersion == route.Version() {
+			return route, nil
 		}
-		return o.stem + "." + string(ParseFormat(p.OutputFormat))
+		missing = engine.Errorf(engine.Unsupported, "This server does not have version %s of %s any more.", p.EngineVersion, p.Engine)
 	}
-	if strings.Contains(p.Filename, "%d") {
-		return strings.ReplaceAll(p.Filename, "%d", strconv.Itoa(n))
-	}
-	if total == 1 {
-		return p.Filename
-	}
-	stem := Stem(p.Filename)
-	return fmt.Sprintf("%s-%d%s", stem, n, strings.TrimPrefix(p.Filename, stem))
+	return nil, run.Elsewhere(missing, func(r engine.Row) bool { return fits(r, from, to, p) })
 }

@@ -66,7 +66,7 @@ func TestOperation(t *testing.T) {
 			[]string{"README.html"}, "text/html", "plain"},
 		"engine": {`{"output_format":"pdf","engine":"plain"}`,
 			[]stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
-		"unknown option": {`{"output_format":"json","crf":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
+		"unknown option": {`{"output_format":"json","sharpness":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
 			"application/json", "sheetlib"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestOperationChecks(t *testing.T) {
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},
 		"unknown output":  {`{"output_format":"docx"}`, "output_format", "must be one of bmp, csv"},
-		"unknown engine":  {`{"output_format":"jpg","engine":"office"}`, "engine", "must be one of imagelib"},
+		"unknown engine":  {`{"output_format":"jpg","engine":"office"}`, "engine", "imagelib"},
 		"unknown version": {`{"output_format":"jpg","engine":"imagelib","engine_version":"0"}`, "engine_version", "must be"},
 		"impossible pair": {`{"output_format":"jpg","input_format":"csv"}`, "input_format", "It can convert csv to json, xlsx."},
 		"wrong engine":    {`{"output_format":"jpg","input_format":"png","engine":"plain"}`, "input_format", "cannot convert png"},

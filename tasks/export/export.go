@@ -14,7 +14,8 @@ import (
 
 // own are the parameters that every export has beside its driver's.
 type own struct {
-	Archive bool `json:"archive_multiple_files" doc:"Put several files into one ZIP file, which is exported in their place."`
+	Connection string `json:"connection" doc:"The name of a connection, in the place of all credentials and addresses."`
+	Archive    bool   `json:"archive_multiple_files" doc:"Put several files into one ZIP file, which is exported in their place."`
 }
 
 // Operations returns the operation export/KIND of every definition. Env is what each driver is lent, completed for its task.
@@ -31,7 +32,7 @@ func Operations(definitions []exporters.Definition, env exporters.Env) []engine.
 
 func operation(def exporters.Definition, env exporters.Env) engine.Operation {
 	op := engine.Operation{
-		Name: "export/" + def.Kind, Summary: def.Summary, Lane: engine.LaneNet,
+		Kind: def.Kind, Name: "export/" + def.Kind, Summary: def.Summary, Lane: engine.LaneNet,
 		Params: param.Join(def.Params, param.Of(own{})),
 		Run: func(ctx context.Context, run *engine.Run, params any) (engine.Result, error) {
 			both := params.([]any)
@@ -47,6 +48,13 @@ func operation(def exporters.Definition, env exporters.Env) engine.Operation {
 			problems = append(problems, def.Validate(params.([]any)[0])...)
 		}
 		return problems
+	}
+	if def.Check != nil {
+		op.Preflight = func(ctx context.Context, user engine.UserID, params any) []engine.Finding {
+			env := env
+			env.Owner = user
+			return def.Try(ctx, env, params.([]any)[0])
+		}
 	}
 	if def.Discard != nil {
 		op.Discard = func(ctx context.Context, l engine.Leftover, params any, state []byte) error {

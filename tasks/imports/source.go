@@ -11,7 +11,8 @@ import (
 
 // fetched are the parameters that every import from a storage system has beside its own.
 type fetched struct {
-	FileName string `json:"filename" doc:"The file's name, with its extension; by default the object's own. %d is the number of one of several."`
+	Connection string `json:"connection" doc:"The name of a connection, in the place of all credentials and addresses."`
+	FileName   string `json:"filename" doc:"The file's name, with its extension; by default the object's own. %d is the number of one of several."`
 }
 
 // Sources returns the operation import/KIND of every definition that can be read from. Env is what each is lent, completed
@@ -32,7 +33,7 @@ func Sources(definitions []exporters.Definition, env exporters.Env) []engine.Ope
 func fromSource(def exporters.Definition, env exporters.Env) engine.Operation {
 	reading := def.Reading
 	op := engine.Operation{
-		Name: "import/" + def.Kind, Summary: reading.Summary, Lane: engine.LaneNet, Source: true,
+		Kind: def.Kind, Name: "import/" + def.Kind, Summary: reading.Summary, Lane: engine.LaneNet, Source: true,
 		Params: param.Join(reading.Params, param.Of(fetched{})),
 		Run: func(ctx context.Context, run *engine.Run, params any) (engine.Result, error) {
 			both := params.([]any)
@@ -40,6 +41,11 @@ func fromSource(def exporters.Definition, env exporters.Env) engine.Operation {
 			env.Task, env.Owner, env.Attempt, env.Log = run.Task, run.User, run.Attempt, run.Log
 			return fetch(ctx, run, reading, env, both[0], both[1].(fetched).FileName)
 		},
+	}
+	op.Preflight = func(ctx context.Context, user engine.UserID, params any) []engine.Finding {
+		env := env
+		env.Owner = user
+		return reading.Try(ctx, env, params.([]any)[0])
 	}
 	for _, alias := range def.Aliases {
 		op.Aliases = append(op.Aliases, "import/"+alias)

@@ -8,6 +8,7 @@
 #   old       as plain, at a server without posix-rename and setstat
 #   drop      as plain, may create, write and make folders, and nothing else
 #   reader    chroot, read-only
+#   full      as plain, with a disk of 2 MiB
 . "$(dirname "$0")/lib.sh"
 
 PASSWORD='s3cret pass' PASSPHRASE='key passphrase'
@@ -26,7 +27,10 @@ make_key() { # make_key FILE ARGS...
   [ -e "$f" ] || ssh-keygen -q -C test -f "$f" "$@"
 }
 
+# make_keys takes the keys of an earlier start, since making them takes a busy machine half a minute.
 make_keys() {
+  local kept=$CACHE/sftp-keys
+  [ ! -d "$kept" ] || cp -a "$kept" "$STATE/keys"
   mkdir -p "$STATE/keys"
   make_key host_ed25519 -t ed25519 -N ''
   make_key host_rsa -t rsa -b 2048 -N ''
@@ -42,6 +46,10 @@ make_keys() {
   make_key unauthorized -t ed25519 -N ''
   cat "$STATE"/keys/{ed25519,rsa,rsa_pem,ecdsa_pkcs8,ed25519_encrypted,rsa_pem_encrypted,rsa_pkcs8_encrypted}.pub \
     >"$STATE/authorized_keys"
+  [ -d "$kept" ] || {
+    mkdir -p "$CACHE"
+    cp -a "$STATE/keys" "$kept.$$" && mv -T "$kept.$$" "$kept" 2>/dev/null || rm -rf "$kept.$$"
+  }
 }
 
 make_users() { # copies of the machine's files with the test users added
@@ -49,7 +57,7 @@ make_users() { # copies of the machine's files with the test users added
   hash=$(openssl passwd -6 "$PASSWORD")
   cp /etc/passwd "$STATE/passwd"
   cp /etc/shadow "$STATE/shadow"
-  for user in pipeline plain old drop reader; do
+  for user in pipeline plain old drop reader full; do
     echo "$user:x:$uid:$FIRST_UID::$STATE/homes/$user:/usr/sbin/nologin" >>"$STATE/passwd"
     echo "$user:$hash:19000:0:99999:7:::" >>"$STATE/shadow"
     mkdir -p "$STATE/homes/$user"
@@ -74,7 +82,7 @@ KbdInteractiveAuthentication no
 PubkeyAuthentication yes
 AuthorizedKeysFile $STATE/authorized_keys
 StrictModes no
-AllowUsers pipeline plain old drop reader
+AllowUsers pipeline plain old drop reader full
 PermitTunnel no
 AllowTcpForwarding no
 X11Forwarding no
@@ -108,6 +116,7 @@ do_start() {
     mount --bind "$1/passwd" /etc/passwd
     mount --bind "$1/shadow" /etc/shadow
     mount --bind "$1/chroot" /srv
+    mount -t tmpfs -o size=2m,mode=777 tmpfs "$1/homes/full"
     exec /usr/sbin/sshd -D -e -f "$1/sshd_config"' sshd "$STATE"
   until_ok sshd tcp_open "$port"
   emit "SFTP_HOST=$HOST" "SFTP_PORT=$port" "SFTP_ADDRESS=$HOST:$port" SFTP_USER=pipeline "SFTP_PASSWORD=$PASSWORD" \

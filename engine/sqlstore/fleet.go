@@ -1,0 +1,148 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// Offers are the rows of the operations that a process can run, by their names.
+type Offers map[string][]engine.Row
+
+// text is how the offers are kept, with its digest.
+func (o Offers) text() (digest, text string, err error) {
+	b, err := json.Marshal(o) // sorted by name
+	if err != nil {
+		return "", "", fmt.Errorf("write down what this process offers: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), string(b), nil
+}
+
+// offered is how seldom a node says anew what it offers.
+const offered = 10 // times in the time for which it counts
+
+// Offer says what a node offers, and returns the digest by which its list of nodes names it. It is called again and again, and
+// what nobody says for that long is forgotten.
+func (s *Store) Offer(ctx context.Context, o Offers, keep time.Duration) (digest string, err error) {
+	digest, text, err := o.text()
+	if err != nil {
+		return "", err
+	}
+	now := s.Now()
+	known := false
+	const fresh = `SELECT 1 FROM catalogs WHERE digest = ? AND seen_at > ?`
+	err = s.read(ctx, fresh, func(rows) error { known = true; return nil }, digest, micros(now.Add(-keep/offered)))
+	if err != nil || known {
+		return digest, err
+	}
+	return digest, s.other(ctx, 1, func(t *tx) error {
+		const insert = `INSERT INTO catalogs (digest, offers, seen_at) VALUES (?, ?, ?)
+			ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at`
+		if err := t.session.exec(context.WithoutCancel(ctx), insert, digest, text, micros(now)); err != nil {
+			return err
+		}
+		const forget = `DELETE FROM catalogs WHERE seen_at < ? AND digest NOT IN (SELECT catalog FROM nodes)`
+		return t.session.exec(context.WithoutCancel(ctx), forget, micros(now.Add(-keep)))
+	})
+}
+
+// Offered returns the digests of what nodes offer that are there, or were within that time, in a fixed order.
+func (s *Store) Offered(ctx context.Context, within time.Duration) (digests []string, err error) {
+	const query = `SELECT digest FROM catalogs WHERE seen_at > ? OR digest IN (SELECT catalog FROM nodes) ORDER BY length(offers) DESC, digest`
+	err = s.read(ctx, query, func(r rows) error {
+		var d string
+		err := r.Scan(&d)
+		digests = append(digests, d)
+		return err
+	}, micros(s.Now().Add(-within)))
+	return digests, err
+}
+
+// Offers returns what has the digest; nil if that is gone.
+func (s *Store) Offers(ctx context.Context, digest string) (o Offers, err error) {
+	err = s.read(ctx, `SELECT offers FROM catalogs WHERE digest = ?`, func(r rows) error {
+		var text string
+		if err := r.Scan(&text); err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(text), &o)
+	}, digest)
+	return o, err
+}
+
+// Want is a sort of task: those of an operation that need the tool, or that any worker can try.
+type Want struct{ Operation, Tool string }
+
+// Kind is the want's name for a queue.
+func (w Want) Kind() string { return engine.Kind(w.Operation, w.Tool) }
+
+// Wanted returns the sorts of the tasks that are ready.
+func (s *Store) Wanted(ctx context.Context) (wants []Want, err error) {
+	err = s.read(ctx, `SELECT DISTINCT operation, tool FROM tasks WHERE state = 'ready'`, func(r rows) error {
+		var w Want
+		err := r.Scan(&w.Operation, &w.Tool)
+		wants = append(wants, w)
+		return err
+	})
+	return wants, err
+}
+
+// Absent notes which sorts of task no node can run, and returns those of which that has been so for longer than patience,
+// whoever noted it first. Those not named again are forgotten.
+func (s *Store) Absent(ctx context.Context, wants []Want, patience time.Duration) (overdue []Want, err error) {
+	noted := false
+	err = s.read(ctx, `SELECT 1 FROM absences LIMIT 1`, func(rows) error { noted = true; return nil })
+	if err != nil || !noted && len(wants) == 0 {
+		return nil, err
+	}
+	var r records
+	for _, w := range wants {
+		r = append(r, []any{w.Operation, w.Tool})
+	}
+	return overdue, s.other(ctx, 1, func(t *tx) error {
+		overdue = nil
+		const forget = `DELETE FROM absences WHERE NOT EXISTS (SELECT 1 FROM {operation text, tool text} AS r
+			WHERE r.operation = absences.operation AND r.tool = absences.tool)`
+		if err := t.session.exec(ctx, forget, r); err != nil {
+			return err
+		}
+		const note = `INSERT INTO absences (operation, tool, since)
+			SELECT operation, tool, ? FROM {operation text, tool text} AS r WHERE true ON CONFLICT DO NOTHING`
+		if err := t.session.exec(ctx, note, t.at, r); err != nil {
+			return err
+		}
+		const old = `SELECT operation, tool FROM absences WHERE since <= ?`
+		return t.each(ctx, old, func(r rows) error {
+			var w Want
+			err := r.Scan(&w.Operation, &w.Tool)
+			overdue = append(overdue, w)
+			return err
+		}, t.at-patience.Microseconds())
+	})
+}
+
+const refuseAtOnce = 1000 // tasks ended in one transaction
+
+// Refuse ends ready tasks of the sort, for the reason given: many at once, and the rest at the next call.
+func (s *Store) Refuse(ctx context.Context, w Want, reason *engine.Error) error {
+	const query = `SELECT id FROM tasks WHERE state = 'ready' AND operation = ? AND tool = ? LIMIT ?`
+	return s.other(ctx, batchWeight, func(t *tx) error {
+		var failures []failure
+		err := t.each(ctx, query, func(r rows) error {
+			f := failure{code: reason.Code, message: reason.Message}
+			err := r.Scan(&f.task)
+			failures = append(failures, f)
+			return err
+		}, w.Operation, w.Tool, refuseAtOnce)
+		if err != nil {
+			return err
+		}
+		return t.fail(ctx, failures)
+	})
+}

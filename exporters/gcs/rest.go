@@ -1,0 +1,99 @@
+package gcs
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+// stretch is how many bytes are read at a time from one reader, so that those before a break count as read.
+const stretch = 4 * mib
+
+// rest is what is left of a file on its way to a session. A session makes the object as soon as it has the last byte, so the
+// commit is made before that is handed out.
+type rest struct {
+	ctx    context.Context
+	upload *upload
+
+	mu     sync.Mutex
+	at     int64 // of the next byte
+	left   int64 // bytes of this stretch
+	src    io.ReadCloser
+	closed bool
+}
+
+// rest returns the file from the last stretch on that is known to have been read; at is where that is. What the session
+// already has of it is read once more, since its sum has to be known to make the commit.
+func (u *upload) rest(ctx context.Context, from int64) *rest {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return &rest{ctx: ctx, upload: u, at: min(from, u.state.Read) / stretch * stretch}
+}
+
+// Read implements io.Reader.
+func (r *rest) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return 0, io.ErrClosedPipe
+	case r.at == r.upload.File.Size:
+		return 0, io.EOF
+	case r.left == 0:
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := r.src.Read(p)
+	r.at, r.left = r.at+int64(n), r.left-int64(n)
+	if err == nil && r.left == 0 {
+		err = r.ended()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// next opens the next stretch.
+func (r *rest) next() (err error) {
+	r.left = min(stretch, r.upload.File.Size-r.at)
+	r.src, err = r.upload.OpenRange(r.ctx, r.at, r.left)
+	return err
+}
+
+// ended notes that a stretch was read, and makes the commit after the last.
+func (r *rest) ended() error {
+	r.src.Close()
+	r.src = nil
+	if r.at == r.upload.File.Size {
+		return r.upload.Commit(r.ctx)
+	}
+	return r.upload.noteRead(r.ctx, r.at)
+}
+
+// noteRead notes up to where the file was read, and saves that now and then.
+func (u *upload) noteRead(ctx context.Context, to int64) error {
+	u.mu.Lock()
+	u.state.Read = max(u.state.Read, to)
+	due := time.Since(u.saved) > saveEvery
+	u.mu.Unlock()
+	if due {
+		return u.save(ctx)
+	}
+	return nil
+}
+
+// Close implements io.Closer. It may be called again; after it nothing is read any more.
+func (r *rest) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	if r.src == nil {
+		return nil
+	}
+	err := r.src.Close()
+	r.src = nil
+	return err
+}

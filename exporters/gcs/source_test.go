@@ -1,0 +1,209 @@
+package gcs_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/gcs"
+)
+
+func secretKey() param.Secret { return param.Secret(otherKey()) }
+
+// imported runs an import and returns its end and what came.
+func (l *lab) imported(t testing.TB, params map[string]any) (engine.Task, map[string]string) {
+	t.Helper()
+	job := l.MustSubmit(t, enginetest.Task("i", "import/google-cloud-storage", object(t, params)))
+	task, got := l.MustEnd(t, job.ID).Tasks[0], map[string]string{}
+	if task.Result == nil {
+		return task, got
+	}
+	for _, f := range task.Result.Files {
+		src, err := l.Files.Open(t.Context(), f.Blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.Close()
+		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = string(content)
+	}
+	return task, got
+}
+
+func TestImport(t *testing.T) {
+	l := newLab(t)
+	for i := range 5 {
+		l.put(t, fmt.Sprintf("in/%d.txt", i), fmt.Sprint("content ", i))
+	}
+	l.put(t, "in/deep/er/x.bin", "deep")
+	l.put(t, "in/ö +&=#%.txt", "odd")
+	l.set(func(kind string, req *http.Request) (*http.Response, error) {
+		if kind == "list" {
+			query := req.URL.Query()
+			query.Set("maxResults", "2") // pages are made small
+			req.URL.RawQuery = query.Encode()
+		}
+		return nil, nil
+	})
+	for name, test := range map[string]struct {
+		params map[string]any
+		want   []string
+		code   engine.Code
+	}{
+		"one":     {map[string]any{"file": "in/1.txt"}, []string{"1.txt is content 1"}, ""},
+		"slash":   {map[string]any{"file": "/in/1.txt"}, []string{"1.txt is content 1"}, ""},
+		"odd":     {map[string]any{"file": "in/ö +&=#%.txt"}, []string{"ö +&=#%.txt is odd"}, ""},
+		"renamed": {map[string]any{"file": "in/1.txt", "filename": "other.txt"}, []string{"other.txt is content 1"}, ""},
+		"pattern": {map[string]any{"file": "in/[12].txt"}, []string{"1.txt is content 1", "2.txt is content 2"}, ""},
+		"prefix":  {map[string]any{"file_prefix": "in/deep"}, []string{"deep/er/x.bin is deep"}, ""},
+		"pages":   {map[string]any{"file_prefix": "in/"}, []string{"0.txt", "1.txt", "2.txt", "3.txt", "4.txt", "deep/er/x.bin", "ö +&=#%.txt"}, ""},
+		"missing": {map[string]any{"file": "in/nowhere.txt"}, nil, engine.NotFound},
+		"none":    {map[string]any{"file_prefix": "nowhere/"}, nil, engine.NotFound},
+		"bucket":  {map[string]any{"file_prefix": "in/", "bucket": "nowhere"}, nil, engine.NotFound},
+		"key":     {map[string]any{"file_prefix": "in/", "private_key": otherKey()}, nil, engine.Unauthorized},
+		"creator": {map[string]any{"file": "in/1.txt", "client_email": "creator@" + l.accounts}, nil, engine.Denied},
+		"no list": {map[string]any{"file_prefix": "in/", "client_email": "creator@" + l.accounts}, nil, engine.Denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			params := map[string]any{"client_email": "reader@" + l.accounts}
+			for k, v := range test.params {
+				params[k] = v
+			}
+			task, got := l.imported(t, l.with(t, "", params))
+			if task.Code != test.code {
+				t.Fatalf("the import ended %s: %s", task.Code, task.Message)
+			}
+			for _, want := range test.want {
+				file, content, exact := strings.Cut(want, " is ")
+				if have, ok := got[file]; !ok || exact && have != content {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+			if len(got) != len(test.want) {
+				t.Errorf("got %d files %q, want %d", len(got), got, len(test.want))
+			}
+		})
+	}
+	if n := len(l.calls("list")); n < 4 {
+		t.Errorf("%d pages were asked for, want 4 and more", n)
+	}
+}
+
+func (l *lab) source(t *testing.T) exporters.Source {
+	t.Helper()
+	source, err := gcs.Definition().Reading.Open(t.Context(), l.env(), gcs.ReadParams{Place: gcs.Place{Project: l.project, Bucket: l.bucket,
+		Email: "reader@" + l.accounts, PrivateKey: param.Secret(l.key), Endpoint: "http://" + l.address, TokenURL: "http://" + l.address + "/token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+// TestOpen holds that a download goes on where it broke off, and only in the object that it began in.
+func TestOpen(t *testing.T) {
+	l := newLab(t)
+	l.put(t, "open/a", "0123456789")
+	source := l.source(t)
+	defer source.Close()
+	stat, err := source.Stat(t.Context(), "open/a")
+	if err != nil || stat.Size != 10 || stat.Version == "" || stat.Version == "0" {
+		t.Fatalf("got %+v, %v", stat, err)
+	}
+	err = source.List(t.Context(), "open/", func(o exporters.Object) error {
+		if o != stat {
+			t.Errorf("listed as %+v, want %+v", o, stat)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for offset, want := range map[int64]string{0: "0123456789", 4: "456789", 9: "9"} {
+		body, err := source.Open(t.Context(), stat, offset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(body); string(got) != want || err != nil {
+			t.Errorf("from %d on it is %q, %v; want %q", offset, got, err, want)
+		}
+		body.Close()
+	}
+	for _, r := range l.calls("media") {
+		if got := r.URL.Query().Get("ifGenerationMatch"); got != stat.Version {
+			t.Errorf("the condition is generation %q, want %s", got, stat.Version)
+		}
+	}
+	l.once("media", func(req *http.Request) (*http.Response, error) { // who does not know ranges sends all
+		req.Header.Del("Range")
+		return nil, nil
+	})
+	if _, err := source.Open(t.Context(), stat, 4); engine.CodeOf(err) != engine.Unavailable {
+		t.Errorf("the whole in place of a part: got %v, want %s", err, engine.Unavailable)
+	}
+	l.put(t, "open/a", "changed...")
+	if _, err := source.Open(t.Context(), stat, 4); engine.CodeOf(err) != engine.Conflict {
+		t.Errorf("a changed object: got %v, want %s", err, engine.Conflict)
+	}
+}
+
+// TestBrokenDownload has a download break off, and the object change in one of two before it goes on.
+func TestBrokenDownload(t *testing.T) {
+	l := newLab(t)
+	for name, changed := range map[string]bool{"same": false, "changed": true} {
+		t.Run(name, func(t *testing.T) {
+			l.put(t, "broken/"+name, strings.Repeat("0123456789", 1000))
+			l.once("media", func(req *http.Request) (*http.Response, error) {
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				if err == nil {
+					resp.Body = struct {
+						io.Reader
+						io.Closer
+					}{io.MultiReader(io.LimitReader(resp.Body, 3000), broken{}), resp.Body}
+				}
+				if changed {
+					l.put(t, "broken/"+name, strings.Repeat("9876543210", 1000))
+				}
+				return resp, err
+			})
+			task, got := l.imported(t, l.with(t, "broken/"+name, nil))
+			switch {
+			case changed && got[name] != "" && strings.HasPrefix(got[name], "0"):
+				t.Errorf("it begins with one object, and ends %q with %s", got[name][9990:], task.Code)
+			case !changed && got[name] != strings.Repeat("0123456789", 1000):
+				t.Errorf("ended %s (%s) with %d bytes", task.Code, task.Message, len(got[name]))
+			}
+			if n := len(l.calls("media")); n != 2 && !changed {
+				t.Errorf("%d downloads, want 2", n)
+			}
+		})
+	}
+}
+
+// TestCompressed holds EXP-GCS-11 for the reading side: what lies there compressed comes as it lies there.
+func TestCompressed(t *testing.T) {
+	l := newLab(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(w, strings.Repeat("words ", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.put(t, "compressed/a.txt", packed.String(), "contentEncoding", "gzip")
+	task, got := l.imported(t, l.with(t, "compressed/a.txt", nil))
+	if task.Status != engine.StatusFinished || got["a.txt"] != packed.String() {
+		t.Errorf("ended %s (%s) with %d bytes, want %d", task.Code, task.Message, len(got["a.txt"]), packed.Len())
+	}
+}

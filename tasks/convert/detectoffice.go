@@ -1,0 +1,215 @@
+package convert
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// declared are the types that stand in the stored first member "mimetype" of a ZIP.
+var declared = map[string]Format{
+	"application/epub+zip":                                     "epub",
+	"application/vnd.oasis.opendocument.text":                  "odt",
+	"application/vnd.oasis.opendocument.text-template":         "ott",
+	"application/vnd.oasis.opendocument.spreadsheet":           "ods",
+	"application/vnd.oasis.opendocument.spreadsheet-template":  "ots",
+	"application/vnd.oasis.opendocument.presentation":          "odp",
+	"application/vnd.oasis.opendocument.presentation-template": "otp",
+	"application/vnd.oasis.opendocument.graphics":              "odg",
+	"application/vnd.oasis.opendocument.graphics-template":     "otg",
+	"application/vnd.sun.xml.writer":                           "sxw",
+	"application/vnd.sun.xml.writer.template":                  "stw",
+	"application/vnd.sun.xml.calc":                             "sxc",
+	"application/vnd.sun.xml.calc.template":                    "stc",
+	"application/vnd.sun.xml.impress":                          "sxi",
+	"application/vnd.sun.xml.impress.template":                 "sti",
+	"application/vnd.sun.xml.draw":                             "sxd",
+	"application/vnd.sun.xml.draw.template":                    "std",
+	"application/x-vnd.oasis.opendocument.text":                "odt",
+	"application/x-vnd.oasis.opendocument.spreadsheet":         "ods",
+	"application/x-vnd.oasis.opendocument.presentation":        "odp",
+	"application/x-vnd.oasis.opendocument.graphics":            "odg",
+}
+
+// openXML are the types of the main part of Microsoft's ZIP formats, without what all share.
+var openXML = []struct {
+	mark   string
+	format Format
+}{
+	{"wordprocessingml.document.main+xml", "docx"},
+	{"wordprocessingml.template.main+xml", "dotx"},
+	{"ms-word.document.macroEnabled.main+xml", "docm"},
+	{"ms-word.template.macroEnabledTemplate.main+xml", "dotm"},
+	{"spreadsheetml.sheet.main+xml", "xlsx"},
+	{"spreadsheetml.template.main+xml", "xltx"},
+	{"ms-excel.sheet.macroEnabled.main+xml", "xlsm"},
+	{"ms-excel.template.macroEnabled.main+xml", "xltm"},
+	{"ms-excel.sheet.binary.macroEnabled.main", "xlsb"},
+	{"presentationml.presentation.main+xml", "pptx"},
+	{"presentationml.slideshow.main+xml", "ppsx"},
+	{"presentationml.template.main+xml", "potx"},
+	{"ms-powerpoint.presentation.macroEnabled.main+xml", "pptm"},
+	{"ms-powerpoint.slideshow.macroEnabled.main+xml", "ppsm"},
+	{"ms-powerpoint.template.macroEnabled.main+xml", "potm"},
+	{"ms-visio.drawing.main+xml", "vsdx"},
+	{"ms-visio.drawing.macroEnabled.main+xml", "vsdm"},
+}
+
+// openXMLKind reads which of Microsoft's ZIP formats the list of types in z speaks of, or "".
+func openXMLKind(z *zip.Reader) Format {
+	f, err := z.Open("[Content_Types].xml")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	types, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return ""
+	}
+	for _, kind := range openXML {
+		if bytes.Contains(types, []byte(kind.mark)) {
+			return kind.format
+		}
+	}
+	return ""
+}
+
+// namedZIPs are formats that are a ZIP of this or that, told by their names alone.
+var namedZIPs = []Format{"cbz", "htmlz", "txtz"}
+
+// applePackage tells Apple's office formats, which differ in their names only.
+func applePackage(has func(func(string) bool) bool, claimed Format) Format {
+	if !slices.Contains([]Format{"pages", "numbers", "key"}, claimed) {
+		return ""
+	}
+	if has(func(n string) bool {
+		return n == "Index/Document.iwa" || n == "Index.zip" || n == "index.xml" || n == "index.apxl"
+	}) {
+		return claimed
+	}
+	return ""
+}
+
+// marks are beginnings of files that mimetype does not know, or under another name.
+var marks = []struct {
+	mark   string
+	format Format
+}{
+	{"\xffWPC", "wpd"},
+	{"\xd7\xcd\xc6\x9a", "wmf"},
+	{"WordPro", "lwp"},
+	{"HWP Document File V", "hwp"},
+	{"ID;P", "slk"},
+	{"TABLE\r\n0,1\r\n", "dif"},
+	{"TABLE\n0,1\n", "dif"},
+	{"L\x00R\x00F\x00", "lrf"},
+	{"!!8-Bit!!", "tcr"},
+	{"\xb0\x0c\xb0\x0c\x02\x00NUVO", "rb"},
+	{"SNBP000", "snb"},
+}
+
+// officeMark looks for the marks at a file's start, and for those further in.
+func officeMark(head []byte, claimed Format) Format {
+	for _, m := range marks {
+		if bytes.HasPrefix(head, []byte(m.mark)) {
+			return m.format
+		}
+	}
+	switch {
+	case len(head) > 44 && string(head[:4]) == "\x01\x00\x00\x00" && string(head[40:44]) == " EMF":
+		return "emf"
+	case len(head) > 12 && string(head[:4]) == "RIFF" && (string(head[8:11]) == "CDR" || string(head[8:11]) == "cdr"):
+		return "cdr"
+	case len(head) > 68 && string(head[60:68]) == "BOOKMOBI":
+		return oneOf(claimed, "mobi", "azw", "azw3", "azw4", "prc")
+	case len(head) > 68 && slices.Contains([]string{"TEXtREAd", "PNRdPPrs", ".pdfADBE", "DataPlkr"}, string(head[60:68])):
+		return oneOf(claimed, "pdb", "prc")
+	}
+	return xmlMark(head)
+}
+
+// oneOf is the claimed format if it is one of formats, else the first of them.
+func oneOf(claimed Format, formats ...Format) Format {
+	if slices.Contains(formats, claimed) {
+		return claimed
+	}
+	return formats[0]
+}
+
+var flatType = regexp.MustCompile(`office:mimetype\s*=\s*["']application/vnd\.oasis\.opendocument\.(\w+)`)
+
+// xmlMark tells the formats that are one XML file by their root.
+func xmlMark(head []byte) Format {
+	root := rootElement(head)
+	switch {
+	case root == "FictionBook":
+		return "fb2"
+	case root == "abiword":
+		return "abw"
+	case !strings.HasSuffix(root, ":document") && root != "document":
+		return ""
+	}
+	m := flatType.FindSubmatch(head)
+	if m == nil {
+		return ""
+	}
+	return map[string]Format{"text": "fodt", "spreadsheet": "fods", "presentation": "fodp", "graphics": "fodg"}[string(m[1])]
+}
+
+// rootElement is the name of an XML file's first element, with its prefix, or "".
+func rootElement(head []byte) string {
+	rest := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	for len(rest) > 1 && rest[0] == '<' {
+		end := []byte(">")
+		switch {
+		case bytes.HasPrefix(rest, []byte("<!--")):
+			end = []byte("-->")
+		case rest[1] != '?' && rest[1] != '!':
+			name := rest[1:min(len(rest), 65)]
+			if i := bytes.IndexAny(name, " \t\r\n>/"); i >= 0 {
+				return string(name[:i])
+			}
+			return ""
+		}
+		_, after, ok := bytes.Cut(rest, end)
+		if !ok {
+			return ""
+		}
+		rest = bytes.TrimLeft(after, " \t\r\n")
+	}
+	return ""
+}
+
+// officeKnown reports whether Detect would know a file of the format by its content.
+func officeKnown(f Format) bool {
+	for _, d := range declared {
+		if d == f {
+			return true
+		}
+	}
+	if slices.Contains(namedZIPs, f) || slices.Contains([]Format{
+		"pages", "numbers", "key", "emf", "cdr", "mobi", "azw", "azw3", "azw4", "prc", "pdb", "fb2", "abw", "fodt", "fods",
+		"fodp", "fodg", "lit", "chm", "djvu", "cbr", "dbf", "wk1", "123",
+	}, f) {
+		return true
+	}
+	for _, k := range oleKinds {
+		if slices.Contains(k.formats, f) {
+			return true
+		}
+	}
+	for _, k := range openXML {
+		if k.format == f {
+			return true
+		}
+	}
+	for _, m := range marks {
+		if m.format == f {
+			return true
+		}
+	}
+	return false
+}

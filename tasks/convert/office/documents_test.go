@@ -1,0 +1,120 @@
+package office_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/xuri/excelize/v2"
+)
+
+// member is a file in a ZIP.
+type member struct{ name, content string }
+
+func packed(members ...member) string {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, m := range members {
+		w, err := z.Create(m.name)
+		if err == nil {
+			_, err = w.Write([]byte(m.content))
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
+const (
+	xmlHead       = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`
+	relationships = `http://schemas.openxmlformats.org/officeDocument/2006/relationships`
+	word          = `http://schemas.openxmlformats.org/wordprocessingml/2006/main`
+)
+
+// docx is a document of Word with these paragraphs.
+func docx(paragraphs ...string) string {
+	var body strings.Builder
+	for _, p := range paragraphs {
+		body.WriteString(`<w:p><w:r><w:t>` + p + `</w:t></w:r></w:p>`)
+	}
+	return docxOf(body.String(), "")
+}
+
+// docxOf is a document of Word with a body and relations of its own.
+func docxOf(body, relations string, more ...member) string {
+	return packed(append([]member{
+		{"[Content_Types].xml", xmlHead + `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">` +
+			`<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
+			`<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ` +
+			`ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>`},
+		{"_rels/.rels", xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+			`<Relationship Id="r1" Type="` + relationships + `/officeDocument" Target="word/document.xml"/></Relationships>`},
+		{"word/_rels/document.xml.rels", xmlHead +
+			`<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` + relations + `</Relationships>`},
+		{"word/document.xml", xmlHead + `<w:document xmlns:w="` + word + `" xmlns:r="` + relationships + `" ` +
+			`xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" ` +
+			`xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" ` +
+			`xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture" ` +
+			`xmlns:o="urn:schemas-microsoft-com:office:office" xmlns:v="urn:schemas-microsoft-com:vml"><w:body>` +
+			body + `</w:body></w:document>`},
+	}, more...)...)
+}
+
+// flat is an OpenDocument file without a ZIP around it.
+func flat(kind, body string) string {
+	const ns = `urn:oasis:names:tc:opendocument:xmlns:`
+	return `<?xml version="1.0" encoding="UTF-8"?><office:document xmlns:office="` + ns + `office:1.0" xmlns:text="` + ns +
+		`text:1.0" xmlns:table="` + ns + `table:1.0" xmlns:draw="` + ns + `drawing:1.0" xmlns:svg="` + ns +
+		`svg-compatible:1.0" xmlns:script="` + ns + `script:1.0" xmlns:xlink="http://www.w3.org/1999/xlink" ` +
+		`xmlns:presentation="` + ns + `presentation:1.0" xmlns:form="` + ns + `form:1.0" ` +
+		`xmlns:style="` + ns + `style:1.0" xmlns:of="urn:oasis:names:tc:opendocument:xmlns:of:1.2" ` +
+		`office:version="1.2" office:mimetype="application/vnd.oasis.opendocument.` + kind + `">` + body + `</office:document>`
+}
+
+func fodt(text string) string {
+	return flat("text", `<office:body><office:text><text:p>`+text+`</text:p></office:text></office:body>`)
+}
+
+func fods(text string) string {
+	return flat("spreadsheet", `<office:body><office:spreadsheet><table:table table:name="A"><table:table-row>`+
+		`<table:table-cell office:value-type="string"><text:p>`+text+`</text:p></table:table-cell></table:table-row>`+
+		`</table:table></office:spreadsheet></office:body>`)
+}
+
+// frame is a text on a slide or drawing.
+func frame(text string) string {
+	return `<draw:frame svg:x="1cm" svg:y="1cm" svg:width="9cm" svg:height="3cm"><draw:text-box><text:p>` + text +
+		`</text:p></draw:text-box></draw:frame>`
+}
+
+func fodp(slides ...string) string {
+	var body strings.Builder
+	for _, s := range slides {
+		body.WriteString(`<draw:page>` + frame(s) + `</draw:page>`)
+	}
+	return flat("presentation", `<office:body><office:presentation>`+body.String()+`</office:presentation></office:body>`)
+}
+
+func fodg(text string) string {
+	return flat("graphics", `<office:body><office:drawing><draw:page>`+frame(text)+`</draw:page></office:drawing></office:body>`)
+}
+
+// xlsx is a workbook with a text in its first cell.
+func xlsx(t *testing.T, text string, options ...excelize.Options) string {
+	t.Helper()
+	f := excelize.NewFile()
+	defer f.Close()
+	if err := f.SetCellValue("Sheet1", "A1", text); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := f.Write(&b, options...); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

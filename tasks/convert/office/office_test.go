@@ -1,0 +1,140 @@
+package office_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/office"
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
+)
+
+// TestMain makes this test binary be a launcher or a worker when it is started as one.
+func TestMain(m *testing.M) {
+	toolbox.Launch()
+	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
+		os.Exit(lok.Main(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+// newEngine returns LibreOffice in a box of its own, or skips the test.
+func newEngine(t *testing.T) *office.Engine {
+	t.Helper()
+	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	e := office.New(t.Context(), box, t.TempDir())
+	if e == nil {
+		t.Skip("LibreOffice is not installed")
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// input is one conversion of a test.
+type input struct {
+	content  string
+	from, to convert.Format
+	options  convert.Options
+}
+
+// run converts in a fresh folder, and returns the path of the output.
+func (in input) run(ctx context.Context, t *testing.T, e convert.Engine) (string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "in")
+	if err := os.WriteFile(path, []byte(in.content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := convert.Job{In: path, Name: "-@input." + string(in.from), From: in.from, To: in.to, Dir: filepath.Join(dir, "out"),
+		Options: in.options, Limits: convert.LimitsOf(engine.DefaultLimits())}
+	if err := os.Mkdir(job.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	outputs, err := convert.Convert(ctx, e, job)
+	if err != nil {
+		return "", err
+	}
+	left, err := os.ReadDir(job.Dir)
+	if err != nil || len(left) != 1 || len(outputs) != 1 {
+		t.Errorf("got outputs %v and left %v, %v", outputs, left, err)
+	}
+	return outputs[0], nil
+}
+
+// must is run that may not fail.
+func (in input) must(t *testing.T, e convert.Engine) string {
+	t.Helper()
+	path, err := in.run(t.Context(), t, e)
+	if err != nil {
+		t.Fatalf("%s to %s: %v", in.from, in.to, err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// tool runs an independent reader, or skips the test when it is not installed.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("%s is not installed", name)
+	}
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+	return string(out)
+}
+
+// pdfText is what pdftotext reads of a PDF.
+func pdfText(t *testing.T, path string) string {
+	t.Helper()
+	return strings.Join(strings.Fields(tool(t, "pdftotext", path, "-")), " ")
+}
+
+// pages is how many pdfinfo counts.
+func pages(t *testing.T, path string) string {
+	t.Helper()
+	for line := range strings.Lines(tool(t, "pdfinfo", path)) {
+		if n, ok := strings.CutPrefix(line, "Pages:"); ok {
+			return strings.TrimSpace(n)
+		}
+	}
+	return ""
+}
+
+func TestDocumentsBecomePDF(t *testing.T) {
+	e := newEngine(t)
+	for _, c := range []struct {
+		from    convert.Format
+		content string
+	}{
+		{"docx", docx("a fine day")}, {"fodt", fodt("a fine day")}, {"fods", fods("a fine day")}, {"fodp", fodp("a fine day")},
+		{"fodg", fodg("a fine day")}, {"xlsx", xlsx(t, "a fine day")}, {"rtf", `{\rtf1\ansi a fine day}`},
+		{"txt", "a fine day"}, {"html", "<!doctype html><p>a fine <b>day</b>"}, {"csv", "a fine day,x\n"},
+	} {
+		t.Run(string(c.from), func(t *testing.T) {
+			out := input{content: c.content, from: c.from, to: "pdf"}.must(t, e)
+			if got := pdfText(t, out); !strings.Contains(got, "a fine day") || pages(t, out) != "1" {
+				t.Errorf("got %q on %s pages", got, pages(t, out))
+			}
+		})
+	}
+}

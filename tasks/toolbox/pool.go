@@ -1,0 +1,193 @@
+package toolbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// PoolConfig says what a Pool keeps alive.
+type PoolConfig struct {
+	Name   string                                     // as messages call it
+	Size   int                                        // workers at a time; 1 if not given
+	Uses   int                                        // after which a worker is replaced; 100 if not given
+	Memory int64                                      // bytes of all its processes above which it is replaced after a use; 600 MiB if not given
+	Idle   time.Duration                              // after which an unused worker ends; 10 minutes if not given
+	Frame  int                                        // bytes of the largest answer; 1 MiB if not given
+	End    byte                                       // ends every answer; a line feed if not given
+	Pipes  bool                                       // the program reads from file 3 and answers on 4, not on its standard input and output
+	Set    func(c *Command)                           // completes the command of a new worker: Tool, Args, Bounds; Wall does not count
+	Ready  func(ctx context.Context, w *Worker) error // waits until a new worker can be used; nil if it can be at once
+}
+
+// Pool keeps programs running between tasks. Each works for one task at a time, in a sandbox of its own; one that fails,
+// grows or has done enough is replaced. It is safe for concurrent use.
+type Pool struct {
+	box    *Box
+	config PoolConfig
+	slots  chan struct{}
+
+	mu     sync.Mutex
+	idle   []*Worker
+	deaths map[string]int // of workers, by key
+	order  []string       // of the keys, oldest first
+	closed bool
+	all    sync.WaitGroup
+}
+
+// How a Pool treats input that ends its workers.
+const (
+	mostDeaths = 3
+	mostKeys   = 10_000
+)
+
+// Pool returns a pool that has no worker yet: the first use starts one. Close it before the Box.
+func (b *Box) Pool(c PoolConfig) *Pool {
+	c.Size, c.Uses = cmp.Or(c.Size, 1), cmp.Or(c.Uses, 100)
+	c.Memory, c.Idle = cmp.Or(c.Memory, 600<<20), cmp.Or(c.Idle, 10*time.Minute)
+	c.Frame, c.End = cmp.Or(c.Frame, 1<<20), cmp.Or(c.End, '\n')
+	return &Pool{box: b, config: c, slots: make(chan struct{}, c.Size), deaths: map[string]int{}}
+}
+
+// Use lends a worker to work, waiting for one until ctx ends. The context of work also ends when the worker does. A worker
+// for which work returns an error is not used again. Key stands for the input, such as its hash: when a worker dies, the
+// error has the code engine.Unavailable, so the task is tried again; after three deaths over one key it is engine.Invalid,
+// at once and from then on.
+func (p *Pool) Use(ctx context.Context, key string, work func(ctx context.Context, w *Worker) error) error {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if p.quarantined(key) {
+		return p.fatal()
+	}
+	w, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.use(ctx, work)
+	if died := w.death(); died != nil && ctx.Err() == nil {
+		w.discard()
+		return p.mourn(key, died)
+	}
+	if err != nil || ctx.Err() != nil {
+		w.discard()
+		return err
+	}
+	p.give(w)
+	return nil
+}
+
+func (p *Pool) fatal() error {
+	return engine.Errorf(engine.Invalid, "%s crashed on this file %d times.", p.config.Name, mostDeaths)
+}
+
+func (p *Pool) quarantined(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deaths[key] >= mostDeaths
+}
+
+// mourn counts a death. One by a bound is the end of the matter: it would come again.
+func (p *Pool) mourn(key string, died error) error {
+	var known *engine.Error
+	if errors.As(died, &known) {
+		return died
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deaths[key]++; p.deaths[key] == 1 {
+		p.order = append(p.order, key)
+	}
+	if len(p.order) > mostKeys {
+		delete(p.deaths, p.order[0])
+		p.order = p.order[1:]
+	}
+	if p.deaths[key] >= mostDeaths {
+		return p.fatal()
+	}
+	return engine.Wrap(died, engine.Unavailable, "%s crashed on this file.", p.config.Name)
+}
+
+// take returns an idle worker or starts one.
+func (p *Pool) take(ctx context.Context) (*Worker, error) {
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, engine.ErrShuttingDown
+		}
+		if len(p.idle) == 0 {
+			p.mu.Unlock()
+			return p.start(ctx)
+		}
+		w := p.idle[len(p.idle)-1]
+		p.idle = p.idle[:len(p.idle)-1]
+		p.mu.Unlock()
+		if w.rest.Stop() && w.death() == nil {
+			return w, nil
+		}
+		w.discard() // it died on its own, or is about to be sent away
+	}
+}
+
+// give takes a worker back, or replaces it.
+func (p *Pool) give(w *Worker) {
+	if w.uses++; w.uses >= p.config.Uses || w.size() > p.config.Memory || w.clear() != nil {
+		w.discard()
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		go w.discard()
+		return
+	}
+	w.rest = time.AfterFunc(p.config.Idle, w.discard)
+	p.idle = append(p.idle, w)
+}
+
+// Warm starts a worker if there is none, so that the next use need not wait for it.
+func (p *Pool) Warm(ctx context.Context) error {
+	return p.Use(ctx, "", func(context.Context, *Worker) error { return nil })
+}
+
+// Close ends all workers, also those at work, and waits for their end.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, w := range idle {
+		w.discard()
+	}
+	p.all.Wait()
+}
+
+// start starts a worker and waits until it is ready.
+func (p *Pool) start(ctx context.Context) (*Worker, error) {
+	w, err := p.newWorker(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+	}
+	if p.config.Ready == nil {
+		return w, nil
+	}
+	err = w.use(ctx, p.config.Ready)
+	if died := w.death(); died != nil && ctx.Err() == nil {
+		err = died
+	}
+	if err != nil {
+		w.discard()
+		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+	}
+	return w, nil
+}

@@ -1,0 +1,380 @@
+package toolbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+// niceness of every program: the server itself comes first.
+const niceness = 5
+
+// forks starts programs, all on one thread that lives as long as the Box: the kernel ends a program together with the
+// thread that started it.
+func (b *Box) forks() {
+	runtime.LockOSThread()
+	for start := range b.starter {
+		start()
+	}
+}
+
+func (b *Box) fork(cmd *exec.Cmd) error {
+	done := make(chan error)
+	b.starter <- func() { done <- cmd.Start() }
+	return <-done
+}
+
+// process is a program that runs.
+type process struct {
+	command *Command
+	bounds  Bounds
+	cmd     *exec.Cmd
+	first   int // its end is that of all the others
+	cgroup  *cgroup
+	scratch string // private temporary folder of a program without a file system of its own
+	stop    func() // what was opened for it
+	began   time.Time
+	tail    tail
+	lines   *lines // nil unless somebody listens
+	sink    *sink  // nil unless what it prints goes somewhere
+	met     atomic.Pointer[Bound]
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// start starts the program under its bounds.
+func (c *Command) start(ctx context.Context, bounds Bounds) (_ *process, err error) {
+	if err := c.possible(); err != nil {
+		return nil, err
+	}
+	p := &process{command: c, bounds: bounds, began: time.Now(), stop: func() {}}
+	defer func() {
+		if err != nil {
+			p.clear()
+		}
+	}()
+	if c.Online {
+		if p.stop, err = c.online(); err != nil {
+			return nil, err
+		}
+	}
+	pipes := &pipes{first: 3 + len(c.Extra)}
+	defer pipes.close()
+	if c.box.kind == Bubblewrap {
+		p.cmd, err = c.bubblewrap(bounds, pipes)
+	} else {
+		p.cmd, err = c.launched(p, pipes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.ExtraFiles = append(append([]*os.File{}, c.Extra...), pipes.inside...)
+	p.connect()
+	if err := c.box.fork(p.cmd); err != nil {
+		return nil, fmt.Errorf("start %s: %w", c.Tool.Name, err)
+	}
+	pipes.closeInside()
+	if err := p.release(pipes); err != nil {
+		p.kill()
+		_ = p.cmd.Wait()
+		p.end()
+		return nil, fmt.Errorf("start %s: %w: %s", c.Tool.Name, err, p.tail.text())
+	}
+	return p, nil
+}
+
+// possible refuses what must not or cannot be run here.
+func (c *Command) possible() error {
+	switch {
+	case c.box.kind == Refused:
+		return refusal()
+	case (c.exact || c.Online) && c.box.kind != Bubblewrap:
+		return engine.Errorf(engine.Unavailable, "This operation needs bubblewrap, which this server does not have or cannot use.")
+	case c.Tool.Path == "":
+		return engine.Errorf(engine.Unavailable, "This server does not have %s.", c.Tool.Name)
+	}
+	for _, b := range c.binds {
+		info, err := os.Lstat(b.from)
+		if err != nil {
+			return fmt.Errorf("let %s read a file: %w", c.Tool.Name, err)
+		}
+		if !info.Mode().IsRegular() && !info.IsDir() {
+			return engine.Errorf(engine.Invalid, "The input is not a regular file.")
+		}
+	}
+	return nil
+}
+
+// connect wires input and output.
+func (p *process) connect() {
+	c := p.command
+	p.cmd.Stdin = c.Stdin
+	var messages io.Writer = &p.tail
+	if c.OnLine != nil {
+		p.lines = &lines{each: c.OnLine}
+		messages = io.MultiWriter(&p.tail, p.lines)
+	}
+	p.cmd.Stderr, p.cmd.Stdout = messages, messages // the same one: exec then serialises the writes
+	if file, ok := c.Stdout.(*os.File); ok {
+		p.cmd.Stdout = file // handed on as it is
+	} else if c.Stdout != nil {
+		p.sink = &sink{to: c.Stdout}
+		p.cmd.Stdout = p.sink
+	}
+	p.cmd.WaitDelay = 2 * time.Second
+}
+
+// sink remembers why what is printed was not taken: exec tells only how the program died of it.
+type sink struct {
+	to  io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	s.err = errors.Join(s.err, err)
+	return n, err
+}
+
+// release bounds the first process, which still waits, and lets it go on.
+func (p *process) release(pipes *pipes) (err error) {
+	p.mu.Lock()
+	p.first = p.cmd.Process.Pid
+	p.mu.Unlock()
+	if pipes.info != nil {
+		inside, err := pipes.firstInside()
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.first = inside
+		p.mu.Unlock()
+		if err := bound(inside, p.bounds, p.command.countable(p.bounds.Processes)); err != nil {
+			return err
+		}
+	}
+	p.cgroup = p.command.box.cgroups.make(p.bounds)
+	if err := p.cgroup.add(p.first); err != nil {
+		return err
+	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, p.first, niceness)
+	_, err = pipes.ready.Write([]byte{1})
+	return err
+}
+
+// countable is how many processes the kernel is to let the user of the program have; 0 where it would not count well. In a
+// user namespace it counts those of the namespace alone, elsewhere all that the user has. It never counts those of root.
+func (c *Command) countable(most int) int {
+	switch {
+	case os.Getuid() == 0:
+		return 0
+	case c.box.kind == Bubblewrap || c.box.spaces&syscall.CLONE_NEWUSER != 0:
+		if !countsBySpace() {
+			return 0
+		}
+		return most
+	}
+	return most + threads(os.Getuid())
+}
+
+// threads counts what a user has running.
+func threads(user int) (n int) {
+	found, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range found {
+		info, err := os.Stat(dir)
+		if err != nil {
+			continue // it has just ended
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == user {
+			tasks, _ := os.ReadDir(filepath.Join(dir, "task"))
+			n += len(tasks)
+		}
+	}
+	return n
+}
+
+// bound sets the limits that the kernel keeps for one process, the calling one if pid is 0. That of processes
+// is for the whole user, and only set if it is not 0.
+func bound(pid int, b Bounds, processes int) error {
+	cpu := uint64(b.processor()/time.Second) + 1
+	limits := map[int]unix.Rlimit{
+		unix.RLIMIT_CPU:    {Cur: cpu, Max: cpu + 1},
+		unix.RLIMIT_FSIZE:  {Cur: uint64(b.File), Max: uint64(b.File)},
+		unix.RLIMIT_NOFILE: {Cur: uint64(b.Files), Max: uint64(b.Files)},
+		unix.RLIMIT_CORE:   {},
+	}
+	if processes > 0 {
+		limits[unix.RLIMIT_NPROC] = unix.Rlimit{Cur: uint64(processes), Max: uint64(processes)}
+	}
+	for resource, limit := range limits {
+		var now unix.Rlimit
+		if err := unix.Prlimit(pid, resource, nil, &now); err != nil {
+			return fmt.Errorf("read the bounds of the program: %w", err)
+		}
+		limit.Max = min(limit.Max, now.Max) // not everybody may raise it
+		limit.Cur = min(limit.Cur, limit.Max)
+		if err := unix.Prlimit(pid, resource, &limit, nil); err != nil {
+			return fmt.Errorf("bound the program: %w", err)
+		}
+	}
+	return nil
+}
+
+// kill ends the program and all it started. It may be called from any goroutine, at any time, more than once.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended || p.cmd == nil || p.cmd.Process == nil {
+		return
+	}
+	if p.first != 0 && p.first != p.cmd.Process.Pid {
+		_ = syscall.Kill(p.first, syscall.SIGKILL) // bwrap ends with it
+		return
+	}
+	for _, pid := range p.command.box.trees.below(p.cmd.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	p.cgroup.kill()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+}
+
+// exceed ends the program because it met a bound.
+func (p *process) exceed(b Bound) {
+	p.met.CompareAndSwap(nil, &b)
+	p.kill()
+}
+
+// errWall is the cause of the end of a context by Bounds.Wall.
+var errWall = errors.New("the command's time is over")
+
+// finish waits for the program's end and says how it came.
+func (p *process) finish(ctx context.Context) (Outcome, error) {
+	timed, cancel := context.WithTimeoutCause(ctx, p.bounds.Wall, errWall)
+	defer cancel()
+	stop := context.AfterFunc(timed, func() {
+		if context.Cause(timed) == errWall {
+			p.exceed(BoundWall)
+		}
+		p.kill()
+	})
+	outcome, err := p.wait()
+	stop()
+	if ctx.Err() != nil {
+		return outcome, context.Cause(ctx)
+	}
+	return outcome, err
+}
+
+// wait watches the program until it ends.
+func (p *process) wait() (Outcome, error) {
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		p.watch(done)
+	}()
+	waited := p.cmd.Wait()
+	close(done)
+	<-watched
+	if p.lines != nil {
+		p.lines.flush()
+	}
+	outcome := p.outcome()
+	p.judge(outcome)
+	p.end()
+	if met := p.met.Load(); met != nil {
+		return outcome, p.bounds.exceeded(*met, p.command.Tool.Name)
+	}
+	if p.sink != nil && p.sink.err != nil {
+		return outcome, p.sink.err
+	}
+	var exit *exec.ExitError
+	if waited != nil && !errors.As(waited, &exit) {
+		return outcome, fmt.Errorf("run %s: %w", p.command.Tool.Name, waited)
+	}
+	if p.command.box.kind == Bubblewrap && outcome.Exit == 1 && strings.HasPrefix(outcome.Messages, "bwrap: ") {
+		return outcome, fmt.Errorf("run %s: %s", p.command.Tool.Name, p.tail.text())
+	}
+	return outcome, nil
+}
+
+// outcome reads how the program ended.
+func (p *process) outcome() Outcome {
+	state := p.cmd.ProcessState
+	o := Outcome{
+		Tool: p.command.Tool.Name, Exit: state.ExitCode(), Wall: time.Since(p.began),
+		CPU:      state.UserTime() + state.SystemTime(),
+		Messages: clean(p.tail.text(), p.secretPaths()),
+	}
+	status, _ := state.Sys().(syscall.WaitStatus)
+	switch {
+	case status.Signaled():
+		o.Signal = status.Signal()
+	case p.command.box.kind == Bubblewrap && o.Exit > 128 && o.Exit <= 128+31: // how bwrap passes a signal on
+		o.Signal, o.Exit = syscall.Signal(o.Exit-128), -1
+	}
+	return o
+}
+
+// secretPaths are the folders that no message may show, and those that mean nothing to its reader.
+func (p *process) secretPaths() []string {
+	known := []string{p.command.dir, p.scratch, p.command.box.config.Tools, p.command.dirAs}
+	for _, b := range p.command.binds {
+		known = append(known, filepath.Dir(b.from), filepath.Dir(b.to))
+	}
+	return known
+}
+
+// judge finds out whether the kernel ended the program because of a bound.
+func (p *process) judge(o Outcome) {
+	met := Bound("")
+	switch {
+	case o.Exit == 0:
+		return
+	case o.Signal == syscall.SIGXCPU, o.Signal == syscall.SIGKILL && o.CPU >= p.bounds.processor():
+		met = BoundCPU
+	case o.Signal == syscall.SIGXFSZ, strings.Contains(o.Messages, "File too large"):
+		met = BoundFile
+	default:
+		if met = p.cgroup.met(); met == "" && measure(p.command.dir).largest >= p.bounds.File {
+			met = BoundFile
+		}
+	}
+	if met != "" {
+		p.met.CompareAndSwap(nil, &met)
+	}
+}
+
+// end makes sure that nothing of the program is left.
+func (p *process) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	if p.command.box.kind != Bubblewrap { // there all have ended with the first
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		p.cgroup.kill()
+	}
+	p.clear()
+}
+
+func (p *process) clear() {
+	p.stop()
+	p.cgroup.remove()
+	if p.scratch != "" {
+		_ = os.RemoveAll(p.scratch)
+	}
+}
