@@ -13,6 +13,9 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
+
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // suite is what all benchmarks share.
@@ -40,12 +43,17 @@ var benchmarks = []benchmark{
 	{name: "wait", run: waits},
 	{name: "download", run: downloads},
 	{name: "memory", run: memory},
+	{name: "office", run: office},
 	{name: "shared", run: sharedChains, server: true},
 	{name: "hops", run: sharedHops, server: true},
 	{name: "takeover", run: takeover, server: true},
 }
 
 func main() {
+	toolbox.Launch()
+	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
+		os.Exit(lok.Main(os.Args[2:]))
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -124,7 +124,7 @@ func pairs() []convert.Pair {
 		made := targets[sources[from].kind]
 		for _, to := range slices.Sorted(maps.Keys(made)) {
 			if from != to {
-				all = append(all, convert.Pair{From: from, To: to})
+				all = append(all, convert.Pair{From: from, To: to, Options: fields(from, to)})
 			}
 		}
 	}

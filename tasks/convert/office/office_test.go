@@ -32,11 +32,10 @@ func newEngine(t *testing.T) *office.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	e := office.New(t.Context(), box, t.TempDir())
+	e := office.New(t.Context(), box)
 	if e == nil {
 		t.Skip("LibreOffice is not installed")
 	}
-	t.Cleanup(e.Close)
 	return e
 }
 
@@ -45,6 +44,7 @@ type input struct {
 	content  string
 	from, to convert.Format
 	options  convert.Options
+	progress func(int)
 }
 
 // run converts in a fresh folder, and returns the path of the output.
@@ -56,7 +56,7 @@ func (in input) run(ctx context.Context, t *testing.T, e convert.Engine) (string
 		t.Fatal(err)
 	}
 	job := convert.Job{In: path, Name: "-@input." + string(in.from), From: in.from, To: in.to, Dir: filepath.Join(dir, "out"),
-		Options: in.options, Limits: convert.LimitsOf(engine.DefaultLimits())}
+		Options: in.options, Progress: in.progress, Limits: convert.LimitsOf(engine.DefaultLimits())}
 	if err := os.Mkdir(job.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
