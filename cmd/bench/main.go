@@ -43,6 +43,7 @@ var benchmarks = []benchmark{
 	{name: "wait", run: waits},
 	{name: "download", run: downloads},
 	{name: "memory", run: memory},
+	{name: "office", run: office},
 	{name: "shared", run: sharedChains, server: true},
 	{name: "hops", run: sharedHops, server: true},
 	{name: "takeover", run: takeover, server: true},
