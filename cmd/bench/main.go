@@ -14,8 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/cmd"
 )
 
 // suite is what all benchmarks share.
@@ -51,9 +50,8 @@ var benchmarks = []benchmark{
 }
 
 func main() {
-	toolbox.Launch()
-	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
-		os.Exit(lok.Main(os.Args[2:]))
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") { // started by the server in this process, as a helper of it
+		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -138,3 +138,20 @@ func TestDocumentsBecomePDF(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryOutput writes every format of each application; that the output is of its format is checked by Convert.
+func TestEveryOutput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	e := newEngine(t)
+	sources := map[convert.Format]string{"fodt": fodt("a fine day"), "fods": fods("a fine day"), "fodp": fodp("a fine day"),
+		"fodg": fodg("a fine day")}
+	for _, p := range e.Pairs() {
+		if content, ok := sources[p.From]; ok {
+			t.Run(string(p.From+" to "+p.To), func(t *testing.T) {
+				input{content: content, from: p.From, to: p.To}.must(t, e)
+			})
+		}
+	}
+}
