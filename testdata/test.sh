@@ -5,8 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# The programs that conversions use; with SKIP_TOOLS only those that are there.
+export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools/wasm}
+[ -n "${SKIP_TOOLS:-}" ] || testdata/tools.sh full
+
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf pandoc)
+packages=(poppler-utils libheif-examples unzip python3 graphicsmagick)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue

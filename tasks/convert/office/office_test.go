@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
@@ -34,7 +35,7 @@ func newEngine(t *testing.T) *office.Engine {
 	t.Cleanup(box.Close)
 	e := office.New(t.Context(), box)
 	if e == nil {
-		t.Skip("LibreOffice is not installed")
+		enginetest.Missing(t, "LibreOffice")
 	}
 	return e
 }
@@ -94,7 +95,7 @@ func read(t *testing.T, path string) string {
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
+		enginetest.Missing(t, name)
 	}
 	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	_ "golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
@@ -41,7 +42,7 @@ func poppler(t testing.TB) convert.Engine {
 	t.Helper()
 	p := pdftools.NewPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
 	if p == nil {
-		t.Skip("poppler is not installed")
+		enginetest.Missing(t, "poppler")
 	}
 	return p
 }
@@ -50,7 +51,7 @@ func ghostscript(t testing.TB) *pdftools.Ghostscript {
 	t.Helper()
 	g := pdftools.NewGhostscript(t.Context(), open(t))
 	if g == nil {
-		t.Skip("ghostscript is not installed")
+		enginetest.Missing(t, "ghostscript")
 	}
 	return g
 }
@@ -197,7 +198,7 @@ func TestPostScript(t *testing.T) {
 		}
 		for _, c := range [][]string{{"qpdf", "--check", outputs[0]}, {"pdfinfo", outputs[0]}} {
 			if _, err := exec.LookPath(c[0]); err != nil {
-				t.Skipf("%s is not installed", c[0])
+				enginetest.Missing(t, c[0])
 			}
 			out, err := exec.CommandContext(t.Context(), c[0], c[1:]...).CombinedOutput()
 			if err != nil || c[0] == "pdfinfo" && !strings.Contains(string(out), pageSize) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
 )
 
@@ -31,7 +32,7 @@ func program(t *testing.T) string {
 			return debian
 		}
 	}
-	t.Skip("LibreOffice is not installed")
+	enginetest.Missing(t, "LibreOffice")
 	return ""
 }
 
