@@ -10,7 +10,7 @@ export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools
 [ -n "${SKIP_TOOLS:-}" ] || testdata/tools.sh full
 
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip python3 graphicsmagick)
+packages=(poppler-utils libheif-examples unzip p7zip-full xz-utils python3 graphicsmagick)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue
