@@ -148,6 +148,7 @@ func (h handler) convert(
 
 // route is the way to go. What is offered elsewhere only is done there.
 func (h handler) route(run *engine.Run, from, to Format, p Params) (Route, error) {
+	p.Engine = engineNamed(p.Engine)
 	offered := offers(run.Offered())
 	missing := offered.unsupported(from, to, p.Engine)
 	route, err := h.catalog.Route(from, to, p.Engine)
