@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf)
+packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf ffmpeg libvips-tools
+  imagemagick librsvg2-bin libraw-bin inkscape)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue

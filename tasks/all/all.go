@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
+	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
@@ -36,6 +37,7 @@ func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
 		func() convert.Engine { return newOffice(ctx, box) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
+		func() convert.Engine { return found(media.New(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },
 	}
 	all := make([]convert.Engine, len(finders))

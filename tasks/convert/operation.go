@@ -40,6 +40,11 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 	if _, err := p.Selection(); err != nil {
 		problems = append(problems, param.Problemf("pages", "%s", err))
 	}
+	for _, f := range []struct{ name, value string }{{"trim_start", p.TrimStart}, {"trim_end", p.TrimEnd}} {
+		if _, err := ParseTime(f.value); err != nil {
+			problems = append(problems, param.Problemf(f.name, "%s", err))
+		}
+	}
 	return problems
 }
 
