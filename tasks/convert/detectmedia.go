@@ -16,6 +16,7 @@ var containers = [][]Format{
 	{"aiff", "aifc"},
 	{"ts", "m2ts", "mts", "tod"},
 	{"mp3", "mp2"},
+	{"ppm", "pnm"}, {"pgm", "pnm"}, {"pbm", "pnm"}, {"ico", "cur", "tga"},
 	{"tiff", "3fr", "arw", "cr2", "dcr", "dng", "erf", "kdc", "mef", "mos", "nef", "nrw", "orf", "pef", "sr2", "srf", "srw"},
 }
 
@@ -43,6 +44,7 @@ func mediaMark(head []byte) Format {
 		{0, "\x00MRM", "mrw"}, {4, "ftypcrx ", "cr3"}, {8, "CR\x02\x00", "cr2"}, {6, "HEAPCCDR", "crw"},
 		{0, "gimp xcf", "xcf"}, {0, "DDS ", "dds"}, {128, "DICM", "dcm"}, {0, "SDPX", "dpx"}, {0, "XPDS", "dpx"},
 		{0, "\x01\xda\x00", "sgi"}, {0, "\x01\xda\x01", "sgi"}, {0, "\x59\xa6\x6a\x95", "ras"}, {0, "/* XPM */", "xpm"},
+		{0, "P4\n", "pbm"}, {0, "P5\n", "pgm"}, {0, "P6\n", "ppm"}, {0, "8BPS\x00\x02", "psb"}, {0, "\x0a\x05\x01", "pcx"},
 	} {
 		if len(head) >= m.at && bytes.HasPrefix(head[m.at:], []byte(m.mark)) {
 			return m.format

@@ -125,7 +125,7 @@ func (h handler) convert(
 	if err := os.Rename(in, named); err != nil {
 		return nil, nil, fmt.Errorf("name the input: %w", err)
 	}
-	if err := checkHeader(named, from, run.Limits().Pixels); err != nil {
+	if err := CheckHeader(named, from, run.Limits().Pixels); err != nil {
 		return nil, nil, err
 	}
 	scratch, err := run.Dir()
