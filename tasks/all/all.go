@@ -10,10 +10,13 @@ import (
 	"github.com/gantry-engine/gantry/tasks/command"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
+	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
+	"github.com/gantry-engine/gantry/tasks/convert/raster"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
+	"github.com/gantry-engine/gantry/tasks/convert/vector"
 	"github.com/gantry-engine/gantry/tasks/merge"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -44,6 +47,11 @@ func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
 		func() convert.Engine { return found(office.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
+		func() convert.Engine { return found(media.New(ctx, box)) },
+		func() convert.Engine { return found(vector.NewLibrsvg(ctx, box)) },
+		func() convert.Engine { return found(raster.NewVips(ctx, box)) },
+		func() convert.Engine { return found(raster.NewMagick(ctx, box)) },
+		func() convert.Engine { return found(raster.NewRaw(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },
 		func() convert.Engine { return found(pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)) },
 		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },

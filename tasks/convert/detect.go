@@ -39,6 +39,9 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	if f := officeMark(head, claimed); f != "" {
 		return f, nil
 	}
+	if f := mediaMark(head); f != "" {
+		return amongContainers(f, claimed), nil
+	}
 	found := mimetype.Detect(head)
 	switch {
 	case found.Is("application/zip") || parentIs(found, "application/zip"):
@@ -58,7 +61,7 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	case found.Is("application/octet-stream"):
 		return unknown(claimed)
 	}
-	return mimeFormat(found), nil
+	return amongContainers(mimeFormat(found), claimed), nil
 }
 
 // DetectFile is Detect for the file at path.

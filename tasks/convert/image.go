@@ -82,7 +82,7 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 			return nil, err
 		}
 	}
-	if img, err = resize(img, job.Options, job.Limits.Pixels); err != nil {
+	if img, err = Resize(img, job.Options, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -164,8 +164,8 @@ func quality(o Options) int {
 
 func resizes(o Options) bool { return o.Width > 0 || o.Height > 0 }
 
-// resize applies width, height and fit.
-func resize(img image.Image, o Options, limit int64) (image.Image, error) {
+// Resize applies width, height and fit. More than limit pixels are an error with the code engine.TooLarge.
+func Resize(img image.Image, o Options, limit int64) (image.Image, error) {
 	if !resizes(o) {
 		return img, nil
 	}
@@ -228,7 +228,7 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 	job.Progress(30)
 	if resizes(job.Options) {
 		g = resizeGIF(g, func(frame image.Image) image.Image {
-			out, err := resize(frame, job.Options, job.Limits.Pixels)
+			out, err := Resize(frame, job.Options, job.Limits.Pixels)
 			if err = errors.Join(err, context.Cause(ctx)); err != nil {
 				panic(err) // cannot be over the limit, that was asked before
 			}

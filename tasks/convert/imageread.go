@@ -116,26 +116,6 @@ func damaged(ctx context.Context, format Format, err error) error {
 	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
 }
 
-// checkHeader refuses a picture that says of itself that it is too large, before any program sees it. What does not say so in
-// a way that is known here, or is damaged, is for the engine to judge.
-func checkHeader(path string, format Format, limit int64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("open the input: %w", err)
-	}
-	defer f.Close()
-	if decode := configDecoders[format]; decode != nil {
-		if config, err := decode(bufio.NewReader(f)); err == nil {
-			return checkPixels(max(config.Width, 1), max(config.Height, 1), limit)
-		}
-	}
-	head := make([]byte, 26)
-	if _, err := f.ReadAt(head, 0); err == nil && format == "psd" {
-		return checkPixels(int(binary.BigEndian.Uint32(head[18:])), int(binary.BigEndian.Uint32(head[14:])), limit)
-	}
-	return nil
-}
-
 func checkPixels(width, height int, limit int64) error {
 	if width <= 0 || height <= 0 {
 		return invalid("The image has no pixels.")

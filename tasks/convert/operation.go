@@ -41,6 +41,11 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 	if _, err := p.Selection(); err != nil {
 		problems = append(problems, param.Problemf("pages", "%s", err))
 	}
+	for _, f := range []struct{ name, value string }{{"trim_start", p.TrimStart}, {"trim_end", p.TrimEnd}} {
+		if _, err := ParseTime(f.value); err != nil {
+			problems = append(problems, param.Problemf(f.name, "%s", err))
+		}
+	}
 	return problems
 }
 
@@ -121,7 +126,7 @@ func (h handler) convert(
 	if err := os.Rename(in, named); err != nil {
 		return nil, nil, fmt.Errorf("name the input: %w", err)
 	}
-	if err := checkHeader(named, from, run.Limits().Pixels); err != nil {
+	if err := CheckHeader(named, from, run.Limits().Pixels); err != nil {
 		return nil, nil, err
 	}
 	scratch, err := run.Dir()

@@ -1,0 +1,183 @@
+package vector_test
+
+import (
+	"fmt"
+	"image"
+	_ "image/jpeg"
+	_ "image/png"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/vector"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
+)
+
+// TestMain makes this test binary be a launcher when it is started as one.
+func TestMain(m *testing.M) {
+	toolbox.Launch()
+	os.Exit(m.Run())
+}
+
+func newEngine(t *testing.T) *vector.Librsvg {
+	t.Helper()
+	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	e := vector.NewLibrsvg(t.Context(), box)
+	if e == nil {
+		t.Skip("librsvg is not installed")
+	}
+	return e
+}
+
+func run(t *testing.T, e convert.Engine, content string, to convert.Format, o convert.Options) (string, error) {
+	t.Helper()
+	in := filepath.Join(t.TempDir(), "in.svg")
+	if err := os.WriteFile(in, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := convert.Job{In: in, Name: "--x.svg", From: "svg", To: to, Dir: t.TempDir(), Options: o,
+		Limits: convert.LimitsOf(engine.DefaultLimits())}
+	outputs, err := convert.Convert(t.Context(), e, job)
+	if err != nil {
+		return "", err
+	}
+	if left, _ := os.ReadDir(job.Dir); len(left) != 1 {
+		t.Errorf("got %v left, want the output alone", left)
+	}
+	return outputs[0], nil
+}
+
+const head = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" `
+
+const drawing = head + `width="2in" viewBox="0 0 200 100"><rect width="200" height="100" fill="#0000ff"/></svg>`
+
+func decode(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, _, err := image.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func TestPictures(t *testing.T) {
+	e := newEngine(t)
+	for _, c := range []struct {
+		options convert.Options
+		want    image.Point
+	}{
+		{convert.Options{}, image.Pt(192, 96)},
+		{convert.Options{Width: 1000, Fit: "max"}, image.Pt(1000, 500)},
+		{convert.Options{PixelDensity: 48}, image.Pt(96, 48)},
+		{convert.Options{Width: 50, Height: 50, Fit: "crop"}, image.Pt(50, 50)},
+		{convert.Options{Width: 50, Height: 60, Fit: "scale"}, image.Pt(50, 60)},
+	} {
+		for _, to := range []convert.Format{"png", "jpg"} {
+			t.Run(fmt.Sprint(to, c.want), func(t *testing.T) {
+				out, err := run(t, e, drawing, to, c.options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				img := decode(t, out)
+				if got := img.Bounds().Size(); got != c.want {
+					t.Errorf("got %v, want %v", got, c.want)
+				}
+				if r, _, b, _ := img.At(img.Bounds().Min.X+c.want.X/2, img.Bounds().Min.Y+c.want.Y/2).RGBA(); r > 0x2000 || b < 0xe000 {
+					t.Errorf("got another colour than blue")
+				}
+			})
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	e := newEngine(t)
+	for _, to := range []convert.Format{"pdf", "ps", "eps"} {
+		out, err := run(t, e, drawing, to, convert.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if to != "pdf" {
+			continue
+		}
+		info, err := exec.CommandContext(t.Context(), "pdfinfo", out).Output()
+		if err != nil || !strings.Contains(string(info), "144 x 72 pts") {
+			t.Errorf("got %s, %v, want a page of 144 by 72 points", info, err)
+		}
+	}
+}
+
+// TestNothingOutsideIsRead names a red picture in every way that SVG knows; where it were read, there would be red.
+func TestNothingOutsideIsRead(t *testing.T) {
+	e := newEngine(t)
+	var calls atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
+	defer server.Close()
+	canary := filepath.Join(t.TempDir(), "canary.svg")
+	red := head + `width="100" height="100"><rect id="r" width="100" height="100" fill="#ff0000"/></svg>`
+	if err := os.WriteFile(canary, []byte(red), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{canary, "file://" + canary, server.URL + "/x.svg", "../../.." + canary, "//127.0.0.1/x"} {
+		for name, body := range map[string]string{
+			"image":     `<image xlink:href="` + address + `" width="100" height="100"/>`,
+			"href":      `<image href="` + address + `" width="100" height="100"/>`,
+			"use":       `<use xlink:href="` + address + `#r"/>`,
+			"css":       `<style>@import url("` + address + `"); rect { fill: url(` + address + `#r) }</style><rect width="100" height="100"/>`,
+			"feImage":   `<filter id="f"><feImage xlink:href="` + address + `"/></filter><rect filter="url(#f)" width="100" height="100"/>`,
+			"xinclude":  `<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="` + address + `"/>`,
+			"text file": `<text y="50"><xi:include xmlns:xi="http://www.w3.org/2001/XInclude" parse="text" href="` + address + `"/></text>`,
+		} {
+			out, err := run(t, e, head+`width="100" height="100">`+body+`</svg>`, "png", convert.Options{})
+			if err != nil {
+				continue // refused is as good
+			}
+			if r, g, _, a := decode(t, out).At(50, 50).RGBA(); r > 0x8000 && g < 0x4000 && a > 0x8000 {
+				t.Errorf("%s of %q: the canary shows", name, address)
+			}
+		}
+	}
+	if calls.Load() != 0 {
+		t.Errorf("got %d calls of the canary server, want none", calls.Load())
+	}
+}
+
+func TestHostileDrawingsAreRefused(t *testing.T) {
+	e := newEngine(t)
+	entity := `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>`
+	for name, c := range map[string]struct {
+		content string
+		code    engine.Code
+	}{
+		"flood":   {head + `width="100000" height="100000"></svg>`, engine.TooLarge},
+		"viewBox": {head + `viewBox="0 0 1e9 1e9"></svg>`, engine.TooLarge},
+		"broken":  {head + `width="10" height="10"><rect`, engine.Invalid},
+		"other":   {`<html></html>`, engine.Invalid},
+	} {
+		if _, err := run(t, e, c.content, "png", convert.Options{}); engine.CodeOf(err) != c.code || strings.Contains(engine.MessageOf(err), "/") {
+			t.Errorf("%s: got %v, want the code %s", name, err, c.code)
+		}
+	}
+	if out, err := run(t, e, entity+head+`width="100" height="20"><text y="15">&x;</text></svg>`, "pdf", convert.Options{}); err == nil {
+		text, err := exec.CommandContext(t.Context(), "pdftotext", out, "-").Output()
+		if err != nil || strings.Contains(string(text), "nobody") || strings.Contains(string(text), "root") {
+			t.Errorf("got %q, %v", text, err)
+		}
+	}
+}
