@@ -18,18 +18,25 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
 	"github.com/gantry-engine/gantry/tasks/merge"
+	"github.com/gantry-engine/gantry/tasks/optimize"
 	"github.com/gantry-engine/gantry/tasks/pdf"
+	"github.com/gantry-engine/gantry/tasks/thumbnail"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/tasks/watermark"
 )
 
 // Operations returns the operations, with the engines whose programs the box finds. It looks for all of them at once.
 func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
-	catalog := convert.New(Engines(ctx, box)...)
+	film := media.New(ctx, box)
+	catalog := convert.New(Engines(ctx, box, film)...)
 	library := pdf.Engines(ctx, box)
 	operations := []engine.Operation{
 		archive.Operation(),
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
+		optimize.Operation(optimize.Engines(ctx, box, catalog)...),
+		thumbnail.Operation(catalog),
+		watermark.Operation(catalog, film),
 	}
 	if op, ok := command.Operation(ctx, box); ok {
 		operations = append(operations, op)
@@ -41,13 +48,13 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 }
 
 // Engines returns the engines of conversions in order of preference: installed programs, then what comes with the tools
-// folder, then what is built in. A pair's merit goes before this order.
-func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
+// folder, then what is built in. A pair's merit goes before this order. Film is ffmpeg, nil where it is not there.
+func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []convert.Engine {
 	finders := []func() convert.Engine{
 		func() convert.Engine { return found(office.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
-		func() convert.Engine { return found(media.New(ctx, box)) },
+		func() convert.Engine { return found(film) },
 		func() convert.Engine { return found(vector.NewLibrsvg(ctx, box)) },
 		func() convert.Engine { return found(raster.NewVips(ctx, box)) },
 		func() convert.Engine { return found(raster.NewMagick(ctx, box)) },

@@ -41,7 +41,7 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 	if _, err := p.Selection(); err != nil {
 		problems = append(problems, param.Problemf("pages", "%s", err))
 	}
-	for _, f := range []struct{ name, value string }{{"trim_start", p.TrimStart}, {"trim_end", p.TrimEnd}} {
+	for _, f := range []struct{ name, value string }{{"trim_start", p.TrimStart}, {"trim_end", p.TrimEnd}, {"timestamp", p.Timestamp}} {
 		if _, err := ParseTime(f.value); err != nil {
 			problems = append(problems, param.Problemf(f.name, "%s", err))
 		}

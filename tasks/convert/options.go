@@ -72,6 +72,8 @@ type Media struct {
 	Volume       *float64 `json:"volume" doc:"How much louder: 1 is as it is, 0 is silence." rule:"min=0,max=100"`
 	TrimStart    string   `json:"trim_start" doc:"Where to begin, as hh:mm:ss or in seconds."`
 	TrimEnd      string   `json:"trim_end" doc:"Where to end, as hh:mm:ss or in seconds."`
+	Timestamp    string   `json:"timestamp" doc:"From where in a film a picture is made, as hh:mm:ss or in seconds; by default after a tenth of it."`
+	Count        int      `json:"count" doc:"How many pictures are made of a film; 1 if not given." rule:"min=1,max=100"`
 	Rotate       int      `json:"rotate" doc:"Degrees to turn the pictures clockwise." rule:"min=-270,max=270"`
 }
 

@@ -57,8 +57,8 @@ var (
 	gifOptions     = []string{"fps", "width", "height", "fit", "rotate", "trim_start", "trim_end"}
 )
 
-// Pairs lists all sounds into each other, all moving pictures into each other, into sounds and GIF, and GIF into them. What
-// this ffmpeg has no encoder for is left out.
+// Pairs lists all sounds into each other, all moving pictures into each other, into sounds, GIF and single pictures, and GIF
+// into them. What this ffmpeg has no encoder for is left out.
 func (e *Engine) Pairs() []convert.Pair {
 	sound, moving := convert.Fields(soundOptions...), convert.Fields(append(soundOptions, pictureOptions...)...)
 	var pairs []convert.Pair
@@ -74,6 +74,11 @@ func (e *Engine) Pairs() []convert.Pair {
 				options = convert.Fields(gifOptions...)
 			}
 			pairs = append(pairs, convert.Pair{From: from, To: to, Options: options})
+		}
+		for to, encoder := range stills {
+			if !demuxers[from].sound && from != "gif" && slices.Contains(e.encoders, encoder[0]) {
+				pairs = append(pairs, convert.Pair{From: from, To: to, Options: convert.Fields(stillOptions...)})
+			}
 		}
 	}
 	return pairs
@@ -95,6 +100,9 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	in, err := e.Probe(ctx, job.In, job.From, job.Limits)
 	if err != nil {
 		return nil, err
+	}
+	if stills[job.To] != nil {
+		return e.frames(ctx, job, in)
 	}
 	o := outputs[job.To]
 	if o.isSound() && !in.Sound {

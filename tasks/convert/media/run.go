@@ -13,6 +13,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Info is what a file says of itself.
@@ -85,16 +86,21 @@ func parseProbe(text []byte) (Info, error) {
 	return info, nil
 }
 
-// encode runs ffmpeg, and makes sure that it came to the end: stopped early, it leaves a file that looks whole.
+// encode runs ffmpeg over a part of the input.
 func (e *Engine) encode(ctx context.Context, job convert.Job, s span, args []string) error {
 	c := e.box.Command(e.ffmpeg, job.Dir)
 	c.Bounds.File = job.Limits.Unpacked
-	said := &progress{length: s.length, report: job.Progress}
-	c.Stdout = said
-	c.Args = append([]string{"-hide_banner", "-nostdin", "-v", "error", "-y", "-protocol_whitelist", "file", "-max_pixels",
-		strconv.FormatInt(job.Limits.Pixels, 10), "-f", demuxers[job.From].name}, s.args...)
+	c.Args = append(reading(job), s.args...)
 	c.Args = append(c.Args, "-i", "file:"+c.In(job.In))
 	c.Args = append(c.Args, args...)
+	return e.finish(ctx, c, job, s.length)
+}
+
+// finish runs a command that lacks only its output, and makes sure that it came to the end: stopped early, ffmpeg leaves a file
+// that looks whole.
+func (e *Engine) finish(ctx context.Context, c *toolbox.Command, job convert.Job, length time.Duration) error {
+	said := &progress{length: length, report: job.Progress}
+	c.Stdout = said
 	c.Args = append(c.Args, "-progress", "pipe:1", "-stats_period", "0.5", "-threads", strconv.Itoa(min(runtime.NumCPU(), 16)),
 		"file:"+c.Path(job.Out()))
 	outcome, err := c.Run(ctx)
