@@ -25,6 +25,8 @@ type suite struct {
 	nginx  string // the peer of downloads
 	rounds int
 	report *report
+
+	exports exportSizes
 }
 
 type benchmark struct {
@@ -41,6 +43,7 @@ var benchmarks = []benchmark{
 	{"download", downloads},
 	{"memory", memory},
 	{"office", office},
+	{"exports", exports},
 }
 
 func main() {
@@ -61,6 +64,11 @@ func run() (err error) {
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each figure and its peer are measured in turn; the median counts")
 	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names())
 	parent := flag.String("dir", "", "where to write; some 10 GB must be free there")
+	flag.Int64Var(&s.exports.large, "export-large", 1<<30, "bytes of the large file of exports; twelve times as many must be free")
+	flag.Int64Var(&s.exports.small, "export-small", 16<<10, "bytes of each small file of exports")
+	flag.IntVar(&s.exports.count, "export-count", 1000, "how many small files exports have")
+	flag.StringVar(&s.exports.only, "export-kinds", "", "export only to these kinds, separated by commas, such as s3,azure/blob,upload")
+	flag.StringVar(&s.exports.rclone, "rclone", "", "the program to compare exports with; by default testdata/rclone.sh builds it")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")
 	flag.Parse()
 	if s.dir, err = os.MkdirTemp(*parent, "gantry-bench-"); err != nil {
