@@ -115,13 +115,14 @@ func (c *connectionsRemove) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return c.beside(ctx, p, func(f footing) error {
-		user, err := f.store.EnsureUser(ctx, c.User)
-		if err == nil {
-			err = f.store.RemoveConnection(ctx, user.ID, c.Name)
-		}
+		all, err := f.store.Connections(ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
+			return err
 		}
-		return nil
+		own := slices.IndexFunc(all, func(one engine.Connection) bool { return one.UserName == c.User && one.Name == c.Name })
+		if own < 0 {
+			return engine.Errorf(engine.NotFound, "The user %q has no connection %q.", c.User, c.Name)
+		}
+		return f.store.RemoveConnection(ctx, all[own].User, c.Name)
 	})
 }

@@ -49,6 +49,12 @@ func TestConnections(t *testing.T) {
 			t.Errorf("%s: got %v, want one about %s", body, got.Errors, field)
 		}
 	}
+	for operation, want := range map[string]bool{"export/sftp": true, "export/upload": true, "export/url": false} {
+		_, text, err := s.ask("GET", "/v2/operations?include=options&filter[operation]="+operation, "")
+		if got := strings.Contains(string(text), `"name":"connection"`); err != nil || got != want {
+			t.Errorf("%s lists connection: %v, want %v; %v", operation, got, want, err)
+		}
+	}
 	checkOverHTTP(t, s)
 	if out, errs, code := output(t, "check", "--data", data, "sftp", "connection=box", "path=connections"); code != 0 || strings.Contains(out, "WRONG") {
 		t.Errorf("check: %d\n%s%s", code, out, errs)
@@ -59,6 +65,12 @@ func TestConnections(t *testing.T) {
 	}
 	if _, errs, code := output(t, "host-keys", "forget", "--data", data, "["+host+"]:"+port); code != 0 {
 		t.Errorf("forget: %s", errs)
+	}
+	for _, user := range []string{"nobody", "nobody"} { // the second time would find what the first had made
+		if _, errs, code := output(t, "connections", "remove", "--data", data, "--user", user, "box"); code != 1 ||
+			!strings.Contains(errs, `The user "nobody" has no connection "box".`) {
+			t.Errorf("remove another's: %d %s", code, errs)
+		}
 	}
 	if _, errs, code := output(t, "connections", "remove", "--data", data, "box"); code != 0 {
 		t.Fatalf("remove: %s", errs)

@@ -60,10 +60,9 @@ func TestCustomExporter(t *testing.T) {
 // serveCustom looks for the exporter in the API's list.
 func serveCustom(t *testing.T, custom string) {
 	t.Helper()
-	self := os.Args[0]
-	os.Args[0] = custom
-	defer func() { os.Args[0] = self }()
-	s := serve(t, t.TempDir())
+	c := gantry(t, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	c.Path = custom
+	s := start(t, c)
 	resp, err := http.Get(s.url + "/v2/operations?filter[operation]=export/folder&include=options")
 	if err != nil {
 		t.Fatal(err)

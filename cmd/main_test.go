@@ -94,7 +94,13 @@ type server struct {
 // serve starts a server on a free port.
 func serve(t testing.TB, data string, more ...string) *server {
 	t.Helper()
-	s := &server{t: t, proc: gantry(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, more...)...), log: &bytes.Buffer{}}
+	return start(t, gantry(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, more...)...))
+}
+
+// start starts a command that serves.
+func start(t testing.TB, c *exec.Cmd) *server {
+	t.Helper()
+	s := &server{t: t, proc: c, log: &bytes.Buffer{}}
 	s.proc.Stderr = s.log
 	out, err := s.proc.StdoutPipe()
 	if err != nil {

@@ -90,7 +90,7 @@ func (e *Engine) AddConnection(ctx context.Context, user UserID, name, kind stri
 func (c *Catalog) checkConnection(kind string, raw json.RawMessage) (string, []param.Problem) {
 	var ways []Operation // in which it can be used
 	for _, name := range []string{"export/" + kind, "import/" + kind} {
-		if op, ok := c.Find(name); ok && op.Kind != "" && slices.ContainsFunc(op.Params.Fields(), param.Field.Connects) {
+		if op, ok := c.Find(name); ok && op.Kind != "" {
 			kind, ways = op.Kind, append(ways, op)
 		}
 	}

@@ -63,7 +63,8 @@ type Operation struct {
 	// is. What is gone already, or was finished after all, is no error.
 	Discard func(ctx context.Context, l Leftover, params any, state []byte) error
 
-	// Kind is the storage system that the operation speaks to, such as s3: a task may name a connection of that kind.
+	// Kind is the storage system that the operation speaks to, such as s3: a task may name a connection of that kind. It is
+	// empty where there is nothing that a connection could say.
 	Kind string
 
 	// Preflight tries what a task with the parameters would need, and leaves nothing behind; nil if there is nothing to try.

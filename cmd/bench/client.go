@@ -25,8 +25,8 @@ type process struct {
 }
 
 // serve starts the program with its data in the folder.
-func (s *suite) serve(ctx context.Context, data string) (*process, error) {
-	c := exec.CommandContext(ctx, s.gantry, serveArgs(data)...)
+func (s *suite) serve(ctx context.Context, data string, more ...string) (*process, error) {
+	c := exec.CommandContext(ctx, s.gantry, append(serveArgs(data), more...)...)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -78,11 +78,12 @@ func (p *process) peak() (int64, error) {
 // client speaks the v2 API.
 type client struct{ base string }
 
-// job is what the benchmarks need of a job.
+// job is what the benchmarks need of a job, or a task.
 type job struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
-	Tasks  []struct {
+	ID      string `json:"id"`
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	Tasks   []struct {
 		Name   string `json:"name"`
 		Code   string `json:"code"`
 		Result *struct {

@@ -25,6 +25,7 @@ type suite struct {
 	postgres string // URL of a server, for those that need one
 	rounds   int
 	report   *report
+	exports  exportSizes
 }
 
 type benchmark struct {
@@ -43,10 +44,10 @@ var benchmarks = []benchmark{
 	{name: "download", run: downloads},
 	{name: "memory", run: memory},
 	{name: "office", run: office},
+	{name: "exports", run: exports},
 	{name: "shared", run: sharedChains, server: true},
 	{name: "hops", run: sharedHops, server: true},
 	{name: "takeover", run: takeover, server: true},
-	{name: "office", run: office},
 }
 
 func main() {
@@ -70,6 +71,11 @@ func run() (err error) {
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each figure and its peer are measured in turn; the median counts")
 	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names()+"; engine stands for those of the engine that need PostgreSQL, and its restart")
 	parent := flag.String("dir", "", "where to write; some 10 GB must be free there")
+	flag.Int64Var(&s.exports.large, "export-large", 1<<30, "bytes of the large file of exports; twelve times as many must be free")
+	flag.Int64Var(&s.exports.small, "export-small", 16<<10, "bytes of each small file of exports")
+	flag.IntVar(&s.exports.count, "export-count", 1000, "how many small files exports have")
+	flag.StringVar(&s.exports.only, "export-kinds", "", "export only to these kinds, separated by commas, such as s3,azure/blob,upload")
+	flag.StringVar(&s.exports.rclone, "rclone", "", "the program to compare exports with; by default testdata/rclone.sh builds it")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")
 	flag.Parse()
 	if s.dir, err = os.MkdirTemp(*parent, "gantry-bench-"); err != nil {

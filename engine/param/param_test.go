@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -221,6 +222,26 @@ func TestSecretIsNotShown(t *testing.T) {
 	}
 	if secret.Reveal() != "canary" {
 		t.Error("it is not revealed")
+	}
+}
+
+func TestSecretsOfAURL(t *testing.T) {
+	type params struct {
+		URL  string       `json:"url"`
+		Word string       `json:"word"`
+		Key  param.Secret `json:"key"`
+	}
+	spec := param.Of(params{})
+	for address, want := range map[string][]string{
+		"https://h/a?sig=1%2F2&b":  {"sig=1%2F2&b", "k"},
+		"https://u:p%40ss@h/a":     {"p@ss", "k"},
+		" https://u:pass@h/a?b=c ": {"b=c", "pass", "k"},
+		"https://h/a":              {"k"},
+		"":                         {"k"},
+	} {
+		if got := spec.Secrets(params{URL: address, Word: "a?b", Key: "k"}); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", address, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package param
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -91,13 +92,14 @@ func (f Field) Text(params any) string {
 // Connects reports whether the parameter says where to go or who asks there, so that a named connection may hold it.
 func (f Field) Connects() bool { return f.Role == RoleCredential || f.Role == RoleAddress }
 
-// Secrets returns the secrets in decoded parameters of the spec, which has no parts.
+// Secrets returns the secrets in decoded parameters of the spec, which has no parts; of a URL, what RedactURL hides.
 func (s Spec) Secrets(params any) (secrets []string) {
 	for _, f := range s.fields {
+		v := reflect.ValueOf(params).FieldByIndex(f.index)
 		if !f.Secret {
+			secrets = append(secrets, inURL(f.Text(params))...)
 			continue
 		}
-		v := reflect.ValueOf(params).FieldByIndex(f.index)
 		if v.Kind() == reflect.String {
 			secrets = append(secrets, v.String())
 		}
@@ -106,6 +108,21 @@ func (s Spec) Secrets(params any) (secrets []string) {
 				secrets = append(secrets, v.MapIndex(key).String())
 			}
 		}
+	}
+	return secrets
+}
+
+// inURL returns the query and the password of a URL.
+func inURL(text string) (secrets []string) {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	if u.RawQuery != "" {
+		secrets = append(secrets, u.RawQuery)
+	}
+	if password, ok := u.User.Password(); ok {
+		secrets = append(secrets, password)
 	}
 	return secrets
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -39,11 +38,11 @@ func check(ctx context.Context, env exporters.Env, params any) []exporters.Findi
 
 // probe is a name beside those that an export would write.
 func probe(p Params) string {
-	own := "gantry-check-" + uuid.NewString()
+	beside := p.KeyPrefix
 	if p.Key != "" {
-		return strings.TrimLeft(path.Join(path.Dir(p.Key), own), "./")
+		beside = p.Key[:strings.LastIndex(p.Key, "/")+1]
 	}
-	return strings.TrimLeft(p.KeyPrefix+own, "/")
+	return strings.TrimLeft(beside+"gantry-check-"+uuid.NewString(), "/")
 }
 
 func (e *exporter) tryPut(ctx context.Context, key string) []exporters.Finding {

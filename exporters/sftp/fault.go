@@ -100,14 +100,18 @@ func fault(ctx context.Context, err error, doing string) error {
 	return exporters.Fault(ctx, err, who)
 }
 
-// full adds what the server says about its room to a failure that it gives no reason for.
+// oneWrite is how many bytes a write has at most.
+const oneWrite = 32 << 10
+
+// full adds what the server says about its room to a failure that it gives no reason for. What was sent may be more than
+// what arrived, since writes are under way together; a disk without room for one of them is full in any case.
 func (s *session) full(err error, at, doing string, sent, size int64) error {
 	if statusOf(err) != statusFailure {
 		return err
 	}
 	doing = fmt.Sprintf("%s after %d of %d bytes", doing, sent, size)
 	if _, ok := s.HasExtension("statvfs@openssh.com"); ok {
-		if room, serr := s.StatVFS(at); serr == nil && int64(room.Bavail*room.Frsize) < size-sent { //nolint:gosec // never that large
+		if room, serr := s.StatVFS(at); serr == nil && int64(room.Bavail*room.Frsize) < max(size-sent, oneWrite) { //nolint:gosec // never that large
 			return engine.Wrap(err, engine.TooLarge, "The SFTP server failed to %s: it has room for %d more.", doing, room.Bavail*room.Frsize)
 		}
 	}

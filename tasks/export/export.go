@@ -5,6 +5,7 @@ package export
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
@@ -14,8 +15,12 @@ import (
 
 // own are the parameters that every export has beside its driver's.
 type own struct {
+	Archive bool `json:"archive_multiple_files" doc:"Put several files into one ZIP file, which is exported in their place."`
+}
+
+// connected are those of every export to a system that asks who one is.
+type connected struct {
 	Connection string `json:"connection" doc:"The name of a connection, in the place of all credentials and addresses."`
-	Archive    bool   `json:"archive_multiple_files" doc:"Put several files into one ZIP file, which is exported in their place."`
 }
 
 // Operations returns the operation export/KIND of every definition. Env is what each driver is lent, completed for its task.
@@ -32,12 +37,15 @@ func Operations(definitions []exporters.Definition, env exporters.Env) []engine.
 
 func operation(def exporters.Definition, env exporters.Env) engine.Operation {
 	op := engine.Operation{
-		Kind: def.Kind, Name: "export/" + def.Kind, Summary: def.Summary, Lane: engine.LaneNet,
+		Name: "export/" + def.Kind, Summary: def.Summary, Lane: engine.LaneNet,
 		Params: param.Join(def.Params, param.Of(own{})),
 		Run: func(ctx context.Context, run *engine.Run, params any) (engine.Result, error) {
 			both := params.([]any)
 			return export(ctx, run, def, env, both[0], both[1].(own))
 		},
+	}
+	if slices.ContainsFunc(def.Params.Fields(), param.Field.Connects) {
+		op.Kind, op.Params = def.Kind, param.Join(def.Params, param.Of(own{}), param.Of(connected{}))
 	}
 	for _, alias := range def.Aliases {
 		op.Aliases = append(op.Aliases, "export/"+alias)

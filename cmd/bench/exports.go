@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// exportSizes say what is exported.
+type exportSizes struct {
+	large, small int64
+	count        int    // small files
+	only         string // kinds
+	rclone       string
+}
+
+// atOnce is how many large exports run together when memory is measured.
+const atOnce = 4
+
+// exports measures what leaves for storage systems, against rclone and, for PUT, curl: the same files to the same server, in
+// turns. Where a round begins the files have been read before, and are at the destination: every transfer replaces them.
+func exports(ctx context.Context, s *suite) error {
+	for name, count := range map[string]int{"small": s.exports.count, "four": atOnce, "large": 1} {
+		size := s.exports.large
+		if name == "small" {
+			size = s.exports.small
+		}
+		for i := range count {
+			path := filepath.Join(s.dir, "files", name, fmt.Sprintf("%04d.bin", i))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), writeNoise(path, size)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, st := range stores {
+		if !s.exports.wants(st.kind) {
+			continue
+		}
+		if err := s.exportTo(ctx, st); err != nil {
+			return fmt.Errorf("%s: %w", st.kind, err)
+		}
+	}
+	if !s.exports.wants("upload") {
+		return nil
+	}
+	return s.putFigure(ctx)
+}
+
+func (e exportSizes) wants(kind string) bool {
+	return e.only == "" || strings.Contains(","+e.only+",", ","+kind+",")
+}
+
+// export is one store that runs, with both programs ready.
+type export struct {
+	*suite
+	store
+	server *process
+	peer   rclone
+	params map[string]any
+}
+
+func (s *suite) exportTo(ctx context.Context, st store) error {
+	path, err := s.rclonePath(ctx)
+	if err != nil {
+		return err
+	}
+	v, stop, err := s.startServer(ctx, st.server)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	e := &export{suite: s, store: st, peer: rclone{path: path, root: "peer:" + st.folder(v)}}
+	e.peer.env = os.Environ()
+	for _, setting := range st.peer(v) {
+		e.peer.env = append(e.peer.env, "RCLONE_CONFIG_PEER_"+setting)
+	}
+	if e.params, err = st.params(v); err != nil {
+		return err
+	}
+	if _, err := e.peer.run(ctx, "mkdir", e.peer.root); err != nil {
+		return err
+	}
+	data := filepath.Join(s.dir, "data")
+	defer os.RemoveAll(data)
+	if e.server, err = s.serve(ctx, data, "--egress-allow", "127.0.0.0/8"); err != nil {
+		return err
+	}
+	defer e.server.stop() //nolint:errcheck // measured and done
+	return e.figures(ctx)
+}
+
+// rclonePath builds rclone where none is named.
+func (s *suite) rclonePath(ctx context.Context) (string, error) {
+	if s.exports.rclone == "" {
+		c := exec.CommandContext(ctx, filepath.Join("testdata", "rclone.sh"))
+		c.Stderr = os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			return "", fmt.Errorf("build rclone: %w", err)
+		}
+		s.exports.rclone = strings.TrimSpace(string(out))
+	}
+	return s.exports.rclone, nil
+}
+
+func (e *export) figures(ctx context.Context) error {
+	large, err := e.rates(ctx, "large", float64(e.exports.large)/1e6)
+	if err != nil {
+		return err
+	}
+	small, err := e.rates(ctx, "small", float64(e.exports.count))
+	if err != nil {
+		return err
+	}
+	e.report.rate(fmt.Sprintf("export/%s, 1 x %s", e.kind, bytesText(e.exports.large)), "MB/s", large.ours, "MB/s, rclone", large.theirs, 1)
+	e.report.rate(fmt.Sprintf("export/%s, %d x %s", e.kind, e.exports.count, bytesText(e.exports.small)), "/s", small.ours,
+		"/s, rclone", small.theirs, 1.5)
+	return e.memory(ctx)
+}
+
+// pair are the rates of one thing with both programs.
+type pair struct{ ours, theirs series }
+
+// rates measures how much of a folder of files is exported in a second, in the unit that amount is in. The peer brings the
+// files to the server first, from where Gantry takes them in; that, and one more turn of both, does not count.
+func (e *export) rates(ctx context.Context, folder string, amount float64) (p pair, err error) {
+	if _, err := e.peer.copy(ctx, e.local(folder), "peer/"+folder); err != nil {
+		return p, err
+	}
+	in, err := e.take(ctx, folder)
+	if err != nil {
+		return p, err
+	}
+	var ours, theirs time.Duration
+	for round := range e.rounds + 1 {
+		if ours, err = took(func() error { return e.send(ctx, in, e.prefix, "gantry/"+folder+"/") }); err != nil {
+			return p, err
+		}
+		if theirs, err = took(func() error { _, err := e.peer.copy(ctx, e.local(folder), "peer/"+folder); return err }); err != nil {
+			return p, err
+		}
+		if round > 0 {
+			p.ours.add(amount/ours.Seconds(), nil)
+			p.theirs.add(amount/theirs.Seconds(), nil)
+		}
+	}
+	return p, nil
+}
+
+func (e *export) local(folder string) string { return filepath.Join(e.dir, "files", folder) }
+
+func took(f func() error) (time.Duration, error) {
+	began := time.Now()
+	err := f()
+	return time.Since(began), err
+}
+
+// take imports what the peer has brought to the server, and returns the task.
+func (e *export) take(ctx context.Context, folder string) (string, error) {
+	return e.server.task(ctx, "import/"+e.kind, e.params, map[string]any{e.prefix: e.inFolder("peer/" + folder + "/")})
+}
+
+// inFolder is the name as Gantry has it: for SFTP the folder is not among the parameters that are the same for all.
+func (e *export) inFolder(name string) string {
+	if e.kind == "sftp" {
+		return "upload/" + name
+	}
+	return name
+}
+
+func (e *export) send(ctx context.Context, in, parameter, name string) error {
+	_, err := e.server.task(ctx, "export/"+e.kind, e.params, map[string]any{"input": in, parameter: e.inFolder(name)})
+	return err
+}
+
+// task runs one task to its end and returns its id.
+func (c client) task(ctx context.Context, operation string, params, more map[string]any) (string, error) {
+	all := maps.Clone(params)
+	if all == nil {
+		all = map[string]any{}
+	}
+	maps.Copy(all, more)
+	body, err := json.Marshal(all)
+	if err != nil {
+		return "", err
+	}
+	t, err := c.call(ctx, http.MethodPost, "/v2/"+operation, string(body))
+	if err == nil {
+		t, err = c.call(ctx, http.MethodGet, "/v2/tasks/"+t.ID+"/wait", "")
+	}
+	if err == nil && t.Status != "finished" {
+		err = fmt.Errorf("%s ended with %s: %s", operation, t.Status, t.Message)
+	}
+	return t.ID, err
+}
+
+// memory measures how far the server's memory rises above what it has when idle while four large exports run, and what
+// rclone has in all for as many files, which it also sends four at a time.
+func (e *export) memory(ctx context.Context) error {
+	in, err := e.take(ctx, "large")
+	if err != nil {
+		return err
+	}
+	idle, err := e.server.idle()
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	errs := make([]error, atOnce)
+	for i := range atOnce {
+		group.Go(func() { errs[i] = e.send(ctx, in, e.name, fmt.Sprintf("gantry/four/%d", i)) })
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	peak, err := e.server.peak()
+	if err != nil {
+		return err
+	}
+	theirs, err := e.peer.copy(ctx, e.local("four"), "peer/four")
+	if err != nil {
+		return err
+	}
+	above := max(peak-idle, 0)
+	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.kind, atOnce), value: mebibytes(above),
+		peer: mebibytes(theirs), peerName: "rclone, in all", ratio: float64(above) / float64(theirs), aim: "at most 96 MiB above idle",
+		reached: above <= memoryAim})
+	e.report.note("idle %s, peak %s", mebibytes(idle), mebibytes(peak))
+	return nil
+}
+
+// idle forgets the process's peak, and returns the memory that it has now, in bytes.
+func (p *process) idle() (int64, error) {
+	const forgetPeak = "5" // see proc_pid_clear_refs(5)
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Process.Pid), []byte(forgetPeak), 0); err != nil {
+		return 0, err
+	}
+	return p.peak()
+}
+
+// largest returns the most memory that a process which has ended had, in bytes.
+func largest(state *os.ProcessState) int64 {
+	return state.SysUsage().(*syscall.Rusage).Maxrss << 10
+}
+
+// putFigure measures export/upload of one file against curl, to nginx.
+func (s *suite) putFigure(ctx context.Context) error {
+	v, stop, err := s.startServer(ctx, "nginx")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	data := filepath.Join(s.dir, "data")
+	defer os.RemoveAll(data)
+	p, err := s.serve(ctx, data, "--egress-allow", "127.0.0.0/8")
+	if err != nil {
+		return err
+	}
+	defer p.stop() //nolint:errcheck // measured and done
+	base, local := v["HTTP_URL"]+"/dav/", filepath.Join(s.dir, "files", "large", "0000.bin")
+	curl := func() error {
+		return exec.CommandContext(ctx, "curl", "-sSf", "-T", local, base+"curl.bin").Run()
+	}
+	if err := curl(); err != nil {
+		return fmt.Errorf("curl: %w", err)
+	}
+	in, err := p.task(ctx, "import/url", nil, map[string]any{"url": base + "curl.bin"})
+	if err != nil {
+		return err
+	}
+	var both pair
+	for round := range s.rounds + 1 {
+		ours, err := took(func() error {
+			_, err := p.task(ctx, "export/upload", nil, map[string]any{"input": in, "url": base + "gantry.bin"})
+			return err
+		})
+		theirs, cerr := took(curl)
+		if err := errors.Join(err, cerr); err != nil {
+			return err
+		}
+		if round > 0 {
+			both.ours.add(float64(s.exports.large)/1e6/ours.Seconds(), nil)
+			both.theirs.add(float64(s.exports.large)/1e6/theirs.Seconds(), nil)
+		}
+	}
+	s.report.rate("export/upload, 1 x "+bytesText(s.exports.large), "MB/s", both.ours, "MB/s, curl", both.theirs, 1)
+	return nil
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// bytesText is a size as persons say it.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%g GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%g MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%g KiB", float64(n)/(1<<10))
+}
