@@ -6,10 +6,10 @@ BIN         := bin/gantry
 FLAGS       := -trimpath -ldflags "-s -w"
 OUT         ?= out
 
-.PHONY: help run test serve build bench lint fmt docs golden clean
+.PHONY: help run test serve build tools tools-full tools-wasm bench lint fmt docs golden clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Run the sample job on a server of its own, and fetch its results into out/
 	@testdata/jobs/run.sh $(BIN) $(OUT)
@@ -22,6 +22,15 @@ serve: build ## Keep a server, and print a curl line that works
 
 build: ## Build bin/gantry
 	@CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN) ./cmd/gantry
+
+tools: ## Install the programs of the recommended profile, and fetch PDFium and resvg
+	@testdata/tools.sh recommended
+
+tools-full: ## Install the programs of the full profile too
+	@testdata/tools.sh full
+
+tools-wasm: ## Only fetch PDFium and resvg, for which no rights are needed
+	@testdata/tools.sh wasm
 
 bench: build ## Measure, as ratios to a peer in the same run
 	@testdata/bench.sh $(BIN)

@@ -22,6 +22,7 @@ import (
 	alltasks "github.com/gantry-engine/gantry/tasks/all"
 	"github.com/gantry-engine/gantry/tasks/export"
 	"github.com/gantry-engine/gantry/tasks/imports"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // app is a server without its sockets.
@@ -49,6 +50,7 @@ type appConfig struct {
 // workFlags say how much one process does at once.
 type workFlags struct {
 	limitFlags
+	toolFlags
 	Workers int           `help:"Slots for work bound by the processor; there are four times as many for network work. 0 with --database: only the API." default:"${cores}"`
 	Drain   time.Duration `help:"For this long running tasks may go on after the server was told to stop." default:"30s"`
 
@@ -81,8 +83,10 @@ const commitTimeout = 10 * time.Minute
 
 // catalog lists every operation of this program. Env is what imports and exports are lent, completed by the policy's ways to
 // reach the outside.
-func (p *program) catalog(policy *egress.Policy, env exporters.Env) (*engine.Catalog, error) {
-	operations := append(alltasks.Operations(), imports.All(policy.Client(egress.ClientOptions{}))...)
+func (p *program) catalog(
+	ctx context.Context, box *toolbox.Box, policy *egress.Policy, env exporters.Env,
+) (*engine.Catalog, error) {
+	operations := append(alltasks.Operations(ctx, box), imports.All(policy.Client(egress.ClientOptions{}))...)
 	patient := egress.ClientOptions{HeaderTimeout: commitTimeout}
 	env.HTTP, env.Dial = policy.Client(patient), policy.DialContext
 	definitions := append(allexporters.Definitions(), p.exporters...)
@@ -91,13 +95,23 @@ func (p *program) catalog(policy *egress.Policy, env exporters.Env) (*engine.Cat
 	return engine.NewCatalog(append(operations, p.operations...)...)
 }
 
-// Catalog returns the operations of the program with the options, as they work on this machine.
+// Catalog returns the operations of the program with the options, without what installed programs would add.
 func Catalog(options ...Option) (*engine.Catalog, error) {
 	p := &program{}
 	for _, o := range options {
 		o(p)
 	}
-	return p.catalog(egress.New(nil), exporters.Env{})
+	return p.withoutTools(egress.New(nil))
+}
+
+// withoutTools is the catalog of what needs no installed program.
+func (p *program) withoutTools(policy *egress.Policy) (*engine.Catalog, error) {
+	box, err := toolbox.New(context.Background(), toolbox.Config{Sandbox: toolbox.Refused})
+	if err != nil {
+		return nil, err
+	}
+	defer box.Close()
+	return p.catalog(context.Background(), box, policy, exporters.Env{})
 }
 
 // open opens the data folder and puts an engine on it that is not running yet.
@@ -111,11 +125,6 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err := c.make(); err != nil {
 		return nil, err
 	}
-	held := &heldKeys{require: c.RequireHostKeys}
-	catalog, err := p.catalog(c.egress, exporters.Env{OwnDownloadHost: c.ownDownloadHost, HostKeys: held})
-	if err != nil {
-		return nil, err
-	}
 	work, unlock, err := c.claimWork()
 	if err != nil {
 		return nil, err
@@ -126,6 +135,23 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 			a.close()
 		}
 	}()
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, fmt.Errorf("make the work folder: %w", err)
+	}
+	box, err := c.toolFlags.open(ctx, toolbox.Config{Scratch: work, Egress: c.egress, Log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	a.close = func() {
+		box.Close()
+		unlock()
+	}
+	held := &heldKeys{require: c.RequireHostKeys}
+	catalog, err := p.catalog(ctx, box, c.egress, exporters.Env{OwnDownloadHost: c.ownDownloadHost, HostKeys: held})
+	if err != nil {
+		return nil, err
+	}
+	logTools(c.log, box)
 	limits := c.limits()
 	f, err := c.open(ctx, catalog, limits, c.log)
 	if err != nil {
@@ -134,6 +160,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	a.store, held.store = f.store, f.store
 	a.close = func() {
 		f.end(c.log)
+		box.Close()
 		unlock()
 	}
 	if a.keys, err = c.openKeys(ctx, f.store); err != nil {
@@ -148,10 +175,8 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		if err := closeFiles(); err != nil {
 			c.log.Error("close the store of files", "error", err)
 		}
+		box.Close()
 		unlock()
-	}
-	if err := os.MkdirAll(work, 0o700); err != nil {
-		return nil, fmt.Errorf("make the work folder: %w", err)
 	}
 	a.engine = &engine.Engine{
 		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: files, Sealer: a.keys, Limits: limits,

@@ -11,7 +11,7 @@ const module = "github.com/gantry-engine/gantry"
 
 // arrows says which folder may import which folders of ours. A folder of its own name counts before a pattern; * is one name.
 var arrows = map[string][]string{
-	"cmd":                    {"*", "*/*", "*/*/*"},
+	"cmd":                    {"*", "*/*", "*/*/*", "*/*/*/*"},
 	"cmd/bench":              {"*", "*/*"},
 	"cmd/gantry":             {"cmd"},
 	"engine":                 {"engine/param", "engine/egress"},
@@ -26,12 +26,13 @@ var arrows = map[string][]string{
 	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
-	"tasks/all":              {"engine", "tasks/*"},
+	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
 	"api":                    {"engine", "engine/param", "engine/egress", "engine/link"},
 	"api/*":                  {"api", "api/*", "engine", "engine/param", "engine/egress", "engine/link"},
 	"api/downloads/*":        {"engine"},
 	"tasks/*/*":              {},
-	"tasks/convert/pdfium":   {"engine", "engine/param", "tasks/convert"},
+	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/toolbox"},
+	"tasks/convert/*/*":      {},
 	"exporters/*/*":          {"exporters", "engine"},
 	"engine/enginetest":      {"engine", "engine/*"},
 	"engine/riverqueue":      {"engine", "engine/*"},
@@ -61,16 +62,17 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-func rule(folder string) ([]string, bool) {
-	if allowed, ok := arrows[folder]; ok {
+func rule(folder string) (allowed []string, ok bool) {
+	if allowed, ok = arrows[folder]; ok {
 		return allowed, true
 	}
-	for pattern, allowed := range arrows {
-		if ok, _ := path.Match(pattern, folder); ok {
-			return allowed, true
+	best := ""
+	for pattern := range arrows {
+		if fit, _ := path.Match(pattern, folder); fit && len(pattern) > len(best) {
+			best = pattern // the longest says most
 		}
 	}
-	return nil, false
+	return arrows[best], best != ""
 }
 
 func fits(patterns []string, folder string) bool {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
-	"github.com/gantry-engine/gantry/exporters"
 )
 
 // checkCommand is `gantry check`. It may reach every address: whoever runs it is at this machine anyway.
@@ -59,7 +58,7 @@ func (c *checkCommand) find(ctx context.Context, p *program, raw json.RawMessage
 		})
 		return found, err
 	}
-	catalog, err := p.catalog(egress.Unrestricted(), exporters.Env{})
+	catalog, err := p.withoutTools(egress.Unrestricted())
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Option adds something to the program.
@@ -68,6 +70,10 @@ type commands struct {
 // Main runs the program with the arguments, without its name, until it is done, ctx ends, or the process is told to stop,
 // and returns the exit code: 0, 1 for a failure, 2 for wrong usage. What went wrong is printed.
 func Main(ctx context.Context, args []string, options ...Option) int {
+	toolbox.Launch()
+	if len(args) > 0 && args[0] == lok.Argument {
+		return lok.Main(args[1:])
+	}
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
 	for _, o := range options {
 		o(p)
@@ -88,7 +94,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 		kong.Exit(func(code int) { exit = &code; panic(exiting{}) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
-		kong.Vars{"data": defaultData(), "cores": strconv.Itoa(runtime.GOMAXPROCS(0))},
+		kong.Vars{"data": defaultData(), "tools": filepath.Join(defaultData(), "tools"), "cores": strconv.Itoa(runtime.GOMAXPROCS(0))},
 		kong.UsageOnError(),
 	)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
-	"github.com/gantry-engine/gantry/exporters"
 )
 
 // connectionsCommand is `gantry connections`. It works beside a running server, which sees every change at once.
@@ -47,7 +46,7 @@ type connectionsRemove struct {
 
 // withOwner opens the tables and the keys beside a running server.
 func (o ownerFlags) withOwner(ctx context.Context, p *program, do func(*engine.Engine, engine.User) error) error {
-	catalog, err := p.catalog(egress.Unrestricted(), exporters.Env{})
+	catalog, err := p.withoutTools(egress.Unrestricted())
 	if err != nil {
 		return err
 	}

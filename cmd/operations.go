@@ -12,14 +12,20 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // operationsCommand is `gantry operations`.
-type operationsCommand struct{}
+type operationsCommand struct{ toolFlags }
 
 // Run prints the operations as a table, with the formats of those that have any.
-func (*operationsCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), exporters.Env{})
+func (o *operationsCommand) Run(ctx context.Context, p *program) error {
+	box, err := o.open(ctx, toolbox.Config{})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	catalog, err := p.catalog(ctx, box, egress.New(nil), exporters.Env{})
 	if err != nil {
 		return err
 	}
@@ -53,16 +59,21 @@ func formats(op engine.Operation) []formatLine {
 }
 
 // doctorCommand is `gantry doctor`.
-type doctorCommand struct{}
+type doctorCommand struct{ toolFlags }
 
 // Run says what works here.
-func (*doctorCommand) Run(_ context.Context, p *program) error {
-	catalog, err := p.catalog(egress.New(nil), exporters.Env{})
+func (d *doctorCommand) Run(ctx context.Context, p *program) error {
+	box, err := d.open(ctx, toolbox.Config{})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	catalog, err := p.catalog(ctx, box, egress.New(nil), exporters.Env{})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "gantry %s, %s/%s, %d cores\n", version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	fmt.Fprintln(p.stdout, "profile: embedded (no installed programs are used)")
+	printProfile(p.stdout, box)
 	for _, op := range catalog.All() {
 		if op.Rows == nil {
 			fmt.Fprintf(p.stdout, "ok  %s\n", op.Name)

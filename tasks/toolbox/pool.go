@@ -46,12 +46,14 @@ const (
 	mostKeys   = 10_000
 )
 
-// Pool returns a pool that has no worker yet: the first use starts one. Close it before the Box.
+// Pool returns a pool that has no worker yet: the first use starts one. The Box closes it.
 func (b *Box) Pool(c PoolConfig) *Pool {
 	c.Size, c.Uses = cmp.Or(c.Size, 1), cmp.Or(c.Uses, 100)
 	c.Memory, c.Idle = cmp.Or(c.Memory, 600<<20), cmp.Or(c.Idle, 10*time.Minute)
 	c.Frame, c.End = cmp.Or(c.Frame, 1<<20), cmp.Or(c.End, '\n')
-	return &Pool{box: b, config: c, slots: make(chan struct{}, c.Size), deaths: map[string]int{}}
+	p := &Pool{box: b, config: c, slots: make(chan struct{}, c.Size), deaths: map[string]int{}}
+	b.Defer(p.Close)
+	return p
 }
 
 // Use lends a worker to work, waiting for one until ctx ends. The context of work also ends when the worker does. A worker

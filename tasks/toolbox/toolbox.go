@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ const (
 // Config is what a Box is made of. The zero value is usable.
 type Config struct {
 	Tools       string         // folder with tools that no package brings; "" if there is none
-	Scratch     string         // an existing folder for private temporary folders; "" for the machine's own
+	Scratch     string         // an existing folder of this process alone for temporary folders; "" for the machine's own
 	Unsandboxed bool           // run programs without a fence where none works
 	Sandbox     Kind           // this one only; "" for the best that works here
 	Egress      *egress.Policy // whom commands that are Online may call; nil for nobody
@@ -55,6 +56,7 @@ type Box struct {
 
 	mu    sync.Mutex
 	found map[string]*finding
+	ends  []func()
 }
 
 // New returns a Box with the best fence that works here. It runs short trials, so ctx should allow a second or two. Where no
@@ -71,6 +73,7 @@ func New(ctx context.Context, c Config) (*Box, error) {
 			return nil, fmt.Errorf("find the tools folder: %w", err)
 		}
 	}
+	sweepScratch(c.Scratch)
 	b := &Box{config: c, self: self, starter: make(chan func()), found: map[string]*finding{}}
 	go b.forks()
 	b.choose(ctx)
@@ -80,8 +83,34 @@ func New(ctx context.Context, c Config) (*Box, error) {
 	return b, nil
 }
 
+// sweepScratch removes what a process that was killed left in the folder.
+func sweepScratch(dir string) {
+	if dir == "" {
+		return
+	}
+	for _, kind := range []string{"tool-*", "worker-*"} {
+		left, _ := filepath.Glob(filepath.Join(dir, kind))
+		for _, path := range left {
+			_ = os.RemoveAll(path)
+		}
+	}
+}
+
+// Defer has Close call end first, the last one given before the others: for what keeps workers of its own.
+func (b *Box) Defer(end func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ends = append(b.ends, end)
+}
+
 // Close ends what the Box keeps running; no command may run or be started then.
 func (b *Box) Close() {
+	b.mu.Lock()
+	ends := b.ends
+	b.mu.Unlock()
+	for _, end := range slices.Backward(ends) {
+		end()
+	}
 	close(b.starter)
 	b.cgroups.close()
 }
@@ -98,6 +127,23 @@ func (b *Box) File(name string) (string, bool) {
 	path := filepath.Join(b.config.Tools, name)
 	info, err := os.Stat(path)
 	return path, b.config.Tools != "" && err == nil && info.Mode().IsRegular()
+}
+
+// Scratch is the folder for private temporary folders, "" for the machine's own.
+func (b *Box) Scratch() string { return b.config.Scratch }
+
+// Cache is a folder of this user for what can be made again, such as compiled code; "" if there is none.
+func (b *Box) Cache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "gantry")
+}
+
+// Has reports whether there is a program of that name. It does not run it.
+func (b *Box) Has(file string) bool {
+	return lookup(file) != "" || b.config.Tools != "" && runnable(filepath.Join(b.config.Tools, "bin", file))
 }
 
 // trial bounds one look at whether a fence works.

@@ -1,0 +1,39 @@
+package all
+
+import "github.com/gantry-engine/gantry/tasks/toolbox"
+
+// Profile is a set of installed programs.
+type Profile struct {
+	Name    string   // embedded, recommended or full
+	Missing []string // of the next profile: what is not there, by program
+	Next    string   // its name; "" behind the last one
+	Command string   // what brings it
+}
+
+// The programs of the two profiles, as files; the scripts behind `make tools` and `make tools-full` install them.
+var (
+	recommended = []string{"bwrap", "soffice", "ffmpeg", "vips", "convert-im6.q16", "rsvg-convert", "pdftoppm", "qpdf", "gs",
+		"pandoc", "7zz", "exiftool", "tesseract", "chromium"}
+	full = []string{"ocrmypdf", "ebook-convert", "inkscape", "unar", "ddjvu", "potrace", "fontforge", "woff2_compress", "mutool",
+		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop"}
+)
+
+// ProfileOf says which profile the box finds whole, and what would bring the next.
+func ProfileOf(box *toolbox.Box) Profile {
+	if missing := absent(box, recommended); len(missing) > 0 {
+		return Profile{Name: "embedded", Missing: missing, Next: "recommended", Command: "make tools"}
+	}
+	if missing := absent(box, full); len(missing) > 0 {
+		return Profile{Name: "recommended", Missing: missing, Next: "full", Command: "make tools-full"}
+	}
+	return Profile{Name: "full"}
+}
+
+func absent(box *toolbox.Box, programs []string) (missing []string) {
+	for _, p := range programs {
+		if !box.Has(p) {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
