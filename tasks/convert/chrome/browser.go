@@ -54,7 +54,7 @@ func NewBrowser(ctx context.Context, box *toolbox.Box, network Network) *Browser
 	own := ownSandbox(ctx, box)
 	return &Browser{tool, box.Pool(toolbox.PoolConfig{
 		Name: tool.Name, Size: min(runtime.NumCPU(), mostWorkers), Uses: workerUses, Memory: workerMemory,
-		Pipes: true, Frame: maxMessage, End: endOfMessage,
+		Pipes: true, Frame: maxMessage,
 		Set: func(c *toolbox.Command) {
 			c.Tool, c.Args, c.Online = tool, flags(network, own), bool(network)
 			c.Bounds = toolbox.Bounds{Files: 4096, File: 2 << 30, Folder: 2 << 30}
