@@ -14,13 +14,13 @@ func joinHostPort(host, port string) string { return net.JoinHostPort(host, port
 
 // event is what is read of all that are handled.
 type event struct {
-	Name         string
-	FrameID      string
-	RequestID    string
-	ResourceType string
-	StatusCode   int    `json:"responseStatusCode"`
-	Reason       string `json:"responseErrorReason"`
-	Request      struct {
+	Name, LoaderID string
+	FrameID        string
+	RequestID      string
+	ResourceType   string
+	StatusCode     int    `json:"responseStatusCode"`
+	Reason         string `json:"responseErrorReason"`
+	Request        struct {
 		URL     string
 		Headers map[string]string
 	}
@@ -39,15 +39,15 @@ func (t *tab) handle(ctx context.Context, m message) error {
 	switch m.Method {
 	case "Page.lifecycleEvent":
 		if e.FrameID == t.target {
-			t.lifecycle(e.Name)
+			t.lifecycle(e)
 		}
 	case "Fetch.requestPaused":
 		return t.request(ctx, m.Session, e)
 	case "Page.javascriptDialogOpening":
 		return t.tell(ctx, m.Session, "Page.handleJavaScriptDialog", arguments{"accept": false})
 	case "Target.targetCreated":
-		if i := e.TargetInfo; i.Type == "page" && i.BrowserContextID == t.context && i.TargetID != t.target {
-			return t.tell(ctx, "", "Target.closeTarget", arguments{"targetId": i.TargetID}) // a popup
+		if i := e.TargetInfo; i.Type == "page" && i.BrowserContextID == t.context && t.target != "" && i.TargetID != t.target {
+			return t.tell(ctx, "", "Target.closeTarget", arguments{"targetId": i.TargetID}) // a popup; the own target has no id yet when it is created
 		}
 	case "Inspector.targetCrashed":
 		return crashed()
@@ -56,11 +56,17 @@ func (t *tab) handle(ctx context.Context, m message) error {
 }
 
 // lifecycle notes an event of the main frame; a document that replaces another begins anew.
-func (t *tab) lifecycle(name string) {
-	if name == "init" {
+func (t *tab) lifecycle(e event) {
+	if t.at == "" {
+		t.blank = e.LoaderID
+	}
+	if e.LoaderID == t.blank {
+		return
+	}
+	if e.Name == "init" {
 		clear(t.seen)
 	}
-	t.seen[name] = true
+	t.seen[e.Name] = true
 }
 
 // request decides about a request that waits.

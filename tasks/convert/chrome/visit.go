@@ -52,6 +52,7 @@ type tab struct {
 	*conn
 	target, session string // the target's id is that of the main frame too
 	context         string
+	blank           string          // the empty document that is there before the page
 	seen            map[string]bool // events of the main frame's document
 	at              string          // URL of the main frame's document
 	odd             bool            // its answer can be one of the proxy
