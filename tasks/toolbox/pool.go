@@ -19,7 +19,7 @@ type PoolConfig struct {
 	Memory int64                                      // bytes of all its processes above which it is replaced after a use; 600 MiB if not given
 	Idle   time.Duration                              // after which an unused worker ends; 10 minutes if not given
 	Frame  int                                        // bytes of the largest answer; 1 MiB if not given
-	End    byte                                       // ends every answer; a line feed if not given
+	End    byte                                       // ends every answer; if not given a line feed, or a zero byte with Pipes
 	Pipes  bool                                       // the program reads from file 3 and answers on 4, not on its standard input and output
 	Set    func(c *Command)                           // completes the command of a new worker: Tool, Args, Bounds; Wall does not count
 	Ready  func(ctx context.Context, w *Worker) error // waits until a new worker can be used; nil if it can be at once
@@ -50,7 +50,10 @@ const (
 func (b *Box) Pool(c PoolConfig) *Pool {
 	c.Size, c.Uses = cmp.Or(c.Size, 1), cmp.Or(c.Uses, 100)
 	c.Memory, c.Idle = cmp.Or(c.Memory, 600<<20), cmp.Or(c.Idle, 10*time.Minute)
-	c.Frame, c.End = cmp.Or(c.Frame, 1<<20), cmp.Or(c.End, '\n')
+	c.Frame = cmp.Or(c.Frame, 1<<20)
+	if !c.Pipes {
+		c.End = cmp.Or(c.End, '\n')
+	}
 	p := &Pool{box: b, config: c, slots: make(chan struct{}, c.Size), deaths: map[string]int{}}
 	b.Defer(p.Close)
 	return p
