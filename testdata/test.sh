@@ -10,7 +10,8 @@ export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools
 [ -n "${SKIP_TOOLS:-}" ] || testdata/tools.sh full
 
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip p7zip-full xz-utils python3 graphicsmagick)
+packages=(poppler-utils libheif-examples unzip p7zip-full xz-utils
+  python3 python3-requests graphicsmagick curl wget httpie)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue
