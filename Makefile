@@ -6,10 +6,10 @@ BIN         := bin/gantry
 FLAGS       := -trimpath -ldflags "-s -w"
 OUT         ?= out
 
-.PHONY: help run test serve build tools tools-full tools-wasm bench lint fmt docs golden clean
+.PHONY: help run test serve build tools tools-full tools-wasm bench bench-engine lint fmt docs golden clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Run the sample job on a server of its own, and fetch its results into out/
 	@testdata/jobs/run.sh $(BIN) $(OUT)
@@ -34,6 +34,9 @@ tools-wasm: ## Only fetch PDFium and resvg, for which no rights are needed
 
 bench: build ## Measure, as ratios to a peer in the same run
 	@testdata/bench.sh $(BIN)
+
+bench-engine: ## Measure the engine over PostgreSQL beside River alone, and the embedded one
+	@testdata/bench-engine.sh
 
 lint: ## Run all linters
 	@testdata/lint.sh all

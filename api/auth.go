@@ -12,7 +12,11 @@ func (s *server) authenticate(c *Call) error {
 	if c.Route.Scope == Public {
 		return nil
 	}
-	token, ok := bearer(c.Request.Header.Get("Authorization"))
+	header := c.Request.Header.Get("Authorization")
+	token, ok := bearer(header)
+	if manners[c.Route.Manner].bareToken && !strings.Contains(header, " ") {
+		token, ok = header, header != ""
+	}
 	if !ok {
 		return engine.Errorf(engine.Unauthorized, "Unauthenticated.")
 	}

@@ -42,13 +42,16 @@ type Call struct {
 func (s *server) handler(r Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		call := &Call{Context: c, Route: r, large: s.large}
+		if end, known := r.retirement(); known {
+			end.announce(c.Writer.Header())
+		}
 		call.Sync = strings.HasPrefix(c.FullPath(), syncPrefix+"/") || s.waits(c.Request.Host)
 		err := s.authenticate(call)
 		if err == nil {
 			err = r.Handle(call)
 		}
 		if err != nil {
-			Fail(c.Writer, c.Request, s.Log, err)
+			r.Manner.Fail(c.Writer, c.Request, s.Log, err)
 		}
 	}
 }
@@ -116,6 +119,29 @@ func (c *Call) Reply(status int, v any) error {
 		return err
 	}
 	return c.send(status, body)
+}
+
+// Direct returns a writer for the bytes of files: the router's would hide sendfile.
+func (c *Call) Direct() http.ResponseWriter {
+	below := http.ResponseWriter(c.Writer)
+	if w, ok := below.(interface{ Unwrap() http.ResponseWriter }); ok {
+		below = w.Unwrap()
+	}
+	return direct{c.Writer, below}
+}
+
+type direct struct {
+	gin.ResponseWriter
+	below http.ResponseWriter
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (d direct) Unwrap() http.ResponseWriter { return d.below }
+
+// ReadFrom lets the connection copy from the file by itself.
+func (d direct) ReadFrom(src io.Reader) (int64, error) {
+	d.WriteHeaderNow()
+	return io.Copy(d.below, src)
 }
 
 // Empty answers that it is done and that there is nothing to say.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -103,14 +104,82 @@ func (f Failure) refine(err error) Failure {
 	return f
 }
 
-// MarshalJSON is the body of the failure in the CloudConvert API.
-func (f Failure) MarshalJSON() ([]byte, error) {
+// Manner is how an API treats its callers.
+type Manner int
+
+// The manners. V2 is that of the CloudConvert API.
+const (
+	V2 Manner = iota
+	Files
+	Exports
+	Workspaces
+)
+
+// manners says what each is.
+var manners = map[Manner]struct {
+	bareToken  bool // an Authorization header may be the token alone
+	badRequest bool // what is invalid is a 400, where V2 says 422
+	component  string
+	body       func(Failure) Object
+}{
+	V2:         {component: "Error", body: byFields},
+	Files:      {bareToken: true, badRequest: true, component: "Error", body: byFields},
+	Exports:    {bareToken: true, badRequest: true, component: "ExportError", body: coded},
+	Workspaces: {bareToken: true, badRequest: true, component: "WorkspaceError", body: unsuccessful},
+}
+
+// byFields is {"message","code","errors"}.
+func byFields(f Failure) Object {
 	body := Object{{"message", f.Message}, {"code", f.Code}}
 	if len(f.Problems) > 0 {
 		body = append(body, Member{"errors", byField(f.Problems)})
 	}
-	return body.MarshalJSON()
+	return body
 }
+
+// coded is {"code","message"}, with codes such as 404NotFound. Clients know eight of them.
+func coded(f Failure) Object {
+	return Object{{"code", strconv.Itoa(f.Status) + strings.ReplaceAll(http.StatusText(f.Status), " ", "")}, {"message", f.sentence()}}
+}
+
+// unsuccessful is {"success","error"}.
+func unsuccessful(f Failure) Object { return Object{{"success", false}, {"error", f.sentence()}} }
+
+// sentence is the message with every complaint in it.
+func (f Failure) sentence() string {
+	if len(f.Problems) == 0 {
+		return f.Message
+	}
+	complaints := make([]string, len(f.Problems))
+	for i, p := range f.Problems {
+		complaints[i] = p.Field + " " + p.Message
+	}
+	return strings.Join(complaints, "; ") + "."
+}
+
+// FailureOf returns how the API shows err.
+func (m Manner) FailureOf(err error) Failure {
+	f := FailureOf(err)
+	if manners[m].badRequest && f.Status == http.StatusUnprocessableEntity {
+		f.Status = http.StatusBadRequest
+	}
+	if m != Exports {
+		return f
+	}
+	switch f.Status {
+	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout, http.StatusUnsupportedMediaType:
+		f.Status = http.StatusBadRequest
+	case http.StatusGatewayTimeout:
+		f.Status, f.RetryAfter = http.StatusServiceUnavailable, time.Second
+	}
+	return f
+}
+
+// Body returns the failure as the API writes it.
+func (m Manner) Body(f Failure) Object { return manners[m].body(f) }
+
+// MarshalJSON is the body of the failure in the CloudConvert API.
+func (f Failure) MarshalJSON() ([]byte, error) { return V2.Body(f).MarshalJSON() }
 
 // byField lists the complaints under their fields, in the order of the first complaint about each.
 func byField(problems []param.Problem) Object {
@@ -130,9 +199,14 @@ func byField(problems []param.Problem) Object {
 // Refusal returns an error for which the engine has no word, with the status and code it is to be answered with.
 func Refusal(status int, code, message string) error { return refusal{status, code, message} }
 
-// Fail answers with an error. What nobody foresaw is logged whole and shown as internal.
+// Fail answers with an error in the CloudConvert API.
 func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
-	f := FailureOf(err)
+	V2.Fail(w, r, log, err)
+}
+
+// Fail answers with an error. What nobody foresaw is logged whole and shown as internal.
+func (m Manner) Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	f := m.FailureOf(err)
 	if f.Status == http.StatusInternalServerError {
 		log.Error("request failed unexpectedly", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
@@ -143,7 +217,7 @@ func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	if f.Status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	body, _ := f.MarshalJSON() // strings alone: it cannot fail
+	body, _ := m.Body(f).MarshalJSON() // strings alone: it cannot fail
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(f.Status)

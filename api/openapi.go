@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -11,15 +12,9 @@ import (
 
 // document returns the OpenAPI 3.1 document of the routes.
 func document(config Config, routes []Route) []byte {
-	d := describer{components: map[string]any{}}
-	d.components["Error"] = map[string]any{
-		"type": "object", "required": []string{"message", "code"},
-		"properties": map[string]any{
-			"message": map[string]any{"type": "string"},
-			"code":    map[string]any{"type": "string"},
-			"errors": map[string]any{"type": "object", "description": "Every mistake at once, by field.",
-				"additionalProperties": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}},
-		},
+	d := describer{components: map[string]any{}, types: map[string]reflect.Type{}}
+	for name, schema := range failureSchemas() {
+		d.components[name] = schema
 	}
 	paths := map[string]map[string]any{}
 	for _, r := range routes {
@@ -45,26 +40,46 @@ func document(config Config, routes []Route) []byte {
 	return body
 }
 
+// failureSchemas describes the bodies of failures, by component.
+func failureSchemas() map[string]any {
+	text := map[string]any{"type": "string"}
+	of := func(properties map[string]any, required ...string) map[string]any {
+		return map[string]any{"type": "object", "required": required, "properties": properties}
+	}
+	return map[string]any{
+		"Error": of(map[string]any{"message": text, "code": text,
+			"errors": map[string]any{"type": "object", "description": "Every mistake at once, by field.",
+				"additionalProperties": map[string]any{"type": "array", "items": text}}}, "message", "code"),
+		"ExportError": of(map[string]any{"code": map[string]any{"type": "string", "examples": []string{"404NotFound"}},
+			"message": text}, "code", "message"),
+		"WorkspaceError": of(map[string]any{"success": map[string]any{"type": "boolean"}, "error": text}, "success", "error"),
+	}
+}
+
 // describer turns routes into OpenAPI operations and collects the types that they name.
 type describer struct {
 	components map[string]any
+	types      map[string]reflect.Type // of the components
 }
 
 func (d describer) operation(r Route) map[string]any {
 	op := map[string]any{
-		"operationId": strings.ToLower(r.Method) + strings.NewReplacer("/", "_", "{", "", "}", "").Replace(r.Path),
+		"operationId": strings.ToLower(r.Method) + strings.NewReplacer("/", "_", "{", "", "}", "", ":", "_").Replace(r.Path),
 		"summary":     r.Summary,
 		"responses":   d.responses(r),
 	}
 	if parameters := d.parameters(r); len(parameters) > 0 {
 		op["parameters"] = parameters
 	}
-	if r.Body != nil {
-		op["requestBody"] = map[string]any{"content": content(r.Body)}
+	if body := r.bodies(); len(body) > 0 {
+		op["requestBody"] = map[string]any{"content": body}
+	}
+	if _, known := r.retirement(); known {
+		op["deprecated"] = true
 	}
 	if r.Scope != Public {
 		op["security"] = []any{map[string]any{"key": []string{}}}
-		op["description"] = "Needs a key with the scope " + r.Scope + "."
+		op["description"] = "Needs a key with the scope " + strings.TrimSuffix(r.Scope+" or "+r.OrScope, " or ") + "."
 	}
 	return op
 }
@@ -73,26 +88,52 @@ func (d describer) parameters(r Route) []any {
 	var all []any
 	for _, segment := range strings.Split(r.Path, "/") {
 		if name, is := strings.CutPrefix(segment, "{"); is {
-			all = append(all, map[string]any{"name": strings.TrimSuffix(name, "}"), "in": "path", "required": true,
+			name, _, _ = strings.Cut(name, "}")
+			all = append(all, map[string]any{"name": name, "in": "path", "required": true,
 				"schema": map[string]any{"type": "string"}})
 		}
 	}
-	for _, q := range r.Query {
-		all = append(all, map[string]any{"name": q.Name, "in": "query", "description": q.Doc,
-			"schema": map[string]any{"type": "string"}})
+	add := func(in string, parameters []Query) {
+		for _, q := range parameters {
+			all = append(all, map[string]any{"name": q.Name, "in": in, "description": q.Doc,
+				"schema": map[string]any{"type": "string"}})
+		}
 	}
+	add("query", r.Query)
+	add("header", r.Headers)
 	return all
 }
 
 func (d describer) responses(r Route) map[string]any {
 	success := map[string]any{"description": http.StatusText(r.success())}
-	if r.Answer != nil {
+	switch r.Answer.(type) {
+	case nil:
+	case Bytes:
+		success["content"] = anyBytes()
+	default:
 		success["content"] = content(d.schema(reflect.TypeOf(r.Answer)))
 	}
 	return map[string]any{
 		strconv.Itoa(r.success()): success,
-		"default":                 map[string]any{"description": "An error", "content": content(ref("Error"))},
+		"default":                 map[string]any{"description": "An error", "content": content(ref(manners[r.Manner].component))},
 	}
+}
+
+// bodies are the forms in which the route takes its body.
+func (r Route) bodies() map[string]any {
+	bodies := map[string]any{}
+	if r.Body != nil {
+		bodies = content(r.Body)
+	}
+	if r.Raw {
+		maps.Copy(bodies, anyBytes())
+	}
+	return bodies
+}
+
+func anyBytes() map[string]any {
+	return map[string]any{"application/octet-stream": map[string]any{
+		"schema": map[string]any{"type": "string", "format": "binary"}}}
 }
 
 func content(schema any) map[string]any {
@@ -137,8 +178,11 @@ func (d describer) structure(t reflect.Type) map[string]any {
 	if name == "" || strings.ToLower(name[:1]) == name[:1] {
 		return d.object(t)
 	}
+	if other, known := d.types[name]; known && other != t {
+		panic("api: two types are called " + name + " in the API's document")
+	}
 	if _, known := d.components[name]; !known {
-		d.components[name] = nil // it may name itself
+		d.components[name], d.types[name] = nil, t // it may name itself
 		d.components[name] = d.object(t)
 	}
 	return ref(name)

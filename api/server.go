@@ -32,6 +32,7 @@ type server struct {
 	Config
 	publicHost string
 	document   []byte
+	all        []Route
 	large      chan struct{} // see Call.WithBody
 }
 
@@ -42,9 +43,9 @@ func New(config Config) http.Handler {
 	if u, err := url.Parse(config.PublicURL); err == nil {
 		s.publicHost = strings.ToLower(u.Hostname())
 	}
-	routes := append(s.routes(), config.Routes...)
-	s.document = document(config, routes)
-	return s.observe(s.split(s.router(routes)))
+	s.all = append(s.routes(), config.Routes...)
+	s.document = document(config, s.all)
+	return s.observe(s.split(s.router()))
 }
 
 // Server returns the recommended server for handler. A request of which the head takes too long is cut; bodies and
@@ -60,25 +61,18 @@ func Server(ctx context.Context, handler http.Handler, log *slog.Logger) *http.S
 	}
 }
 
-// router mounts the routes, each also under /sync.
-func (s *server) router(routes []Route) http.Handler {
+// router mounts the routes.
+func (s *server) router() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
 	g.RedirectTrailingSlash = false
-	g.HandleMethodNotAllowed = true
-	g.NoRoute(s.handler(Route{Scope: Public, Handle: notFound}))
-	g.NoMethod(s.handler(Route{Scope: Public, Handle: noMethod}))
-	for _, r := range routes {
+	g.NoRoute(s.stray)
+	for _, r := range s.all {
 		if r.Scope == "" {
 			panic("api: " + r.Method + " " + r.Path + " has no scope")
 		}
-		for _, prefix := range []string{"", syncPrefix} {
-			g.Handle(r.Method, prefix+r.pattern(), s.handler(r))
-			if r.Method == http.MethodGet {
-				g.Handle(http.MethodHead, prefix+r.pattern(), s.handler(r))
-			}
-		}
 	}
+	s.mount(g)
 	return g
 }
 
@@ -129,7 +123,7 @@ func notFound(*Call) error {
 	return engine.Errorf(engine.NotFound, "There is nothing at this address.")
 }
 
-// noMethod answers OPTIONS, and refuses every other method that a known path does not have. The router has set Allow.
+// noMethod answers OPTIONS, and refuses every other method that a known path does not have. Allow is set.
 func noMethod(c *Call) error {
 	if c.Request.Method == http.MethodOptions {
 		return c.Empty()

@@ -7,11 +7,15 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gantry-engine/gantry/api"
 	"github.com/gantry-engine/gantry/api/downloads"
+	"github.com/gantry-engine/gantry/api/exports"
+	"github.com/gantry-engine/gantry/api/files"
 	v2 "github.com/gantry-engine/gantry/api/v2"
+	"github.com/gantry-engine/gantry/api/workspaces"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
 	"github.com/gantry-engine/gantry/engine/link"
@@ -81,8 +85,8 @@ func (f workFlags) lanes(names []string) []engine.Lane {
 // before that.
 const commitTimeout = 10 * time.Minute
 
-// catalog lists every operation of this program, with the programs that the box finds. Env is what imports and exports are
-// lent, completed by the policy's ways to reach the outside.
+// catalog lists every operation of this program. Env is what imports and exports are lent, completed by the policy's ways to
+// reach the outside.
 func (p *program) catalog(
 	ctx context.Context, box *toolbox.Box, policy *egress.Policy, env exporters.Env,
 ) (*engine.Catalog, error) {
@@ -92,7 +96,21 @@ func (p *program) catalog(
 	definitions := append(allexporters.Definitions(), p.exporters...)
 	operations = append(operations, imports.Sources(definitions, env)...)
 	operations = append(operations, export.Operations(definitions, env)...)
+	operations = append(operations, export.File())
+	operations = append(operations, workspaceImports(definitions, env)...)
 	return engine.NewCatalog(append(operations, p.operations...)...)
+}
+
+// workspaceImports lists the operation that reads the homes of registered computers. Where those are the operator has said, so
+// it is under no policy.
+func workspaceImports(definitions []exporters.Definition, env exporters.Env) []engine.Operation {
+	i := slices.IndexFunc(definitions, func(d exporters.Definition) bool { return d.Kind == "sftp" })
+	if i < 0 || definitions[i].Reading == nil {
+		return nil
+	}
+	anywhere := egress.Unrestricted()
+	env.HTTP, env.Dial = anywhere.Client(egress.ClientOptions{}), anywhere.DialContext
+	return []engine.Operation{imports.Workspace(definitions[i].Reading, env)}
 }
 
 // Catalog returns the operations of the program with the options, without what installed programs would add.
@@ -101,12 +119,11 @@ func Catalog(options ...Option) (*engine.Catalog, error) {
 	for _, o := range options {
 		o(p)
 	}
-	return p.builtin(egress.New(nil))
+	return p.bareCatalog(context.Background(), egress.New(nil))
 }
 
-// builtin is catalog without installed programs.
-func (p *program) builtin(policy *egress.Policy) (*engine.Catalog, error) {
-	ctx := context.Background()
+// bareCatalog is the catalog where no program is installed.
+func (p *program) bareCatalog(ctx context.Context, policy *egress.Policy) (*engine.Catalog, error) {
 	box, err := toolbox.New(ctx, toolbox.Config{Sandbox: toolbox.Refused})
 	if err != nil {
 		return nil, err
@@ -167,7 +184,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if a.keys, err = c.openKeys(ctx, f.store); err != nil {
 		return nil, err
 	}
-	files, closeFiles, err := c.openFiles(ctx)
+	bytes, closeFiles, err := c.openFiles(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +197,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		unlock()
 	}
 	a.engine = &engine.Engine{
-		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: files, Sealer: a.keys, Limits: limits,
+		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: bytes, Sealer: a.keys, Limits: limits,
 		Lanes: c.lanes(catalog.Lanes()), WorkDir: work, Drain: c.Drain, Log: c.log, Now: f.store.Now,
 	}
 	return a, nil
@@ -222,8 +239,13 @@ func (a *app) handler(u urls) (http.Handler, error) {
 		}
 	}
 	return api.New(api.Config{
-		Engine:    a.engine,
-		Routes:    v2.Routes(v2.Config{Engine: a.engine, Links: links, PublicURL: u.public}),
+		Engine: a.engine,
+		Routes: slices.Concat(
+			v2.Routes(v2.Config{Engine: a.engine, Links: links, PublicURL: u.public}),
+			files.Routes(files.Config{Engine: a.engine, Links: links, Signer: signer, PublicURL: u.public}),
+			exports.Routes(exports.Config{Engine: a.engine, PublicURL: u.public}),
+			workspaces.Routes(workspaces.Config{Engine: a.engine, Links: links}),
+		),
 		Storage:   downloads.New(a.engine, links, options),
 		PublicURL: u.public,
 		Version:   version(),

@@ -7,9 +7,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -294,33 +292,4 @@ func TestDatabaseAway(t *testing.T) {
 		}
 	}
 	c.check(&acked)
-}
-
-// TestBucket has the files of two processes in a bucket, and clients fetch them there.
-func TestBucket(t *testing.T) {
-	postgres := servers.Start(t, "postgres")["POSTGRES_URL"]
-	minio := servers.Start(t, "minio")
-	t.Setenv("AWS_ACCESS_KEY_ID", minio["S3_ACCESS_KEY_ID"])
-	t.Setenv("AWS_SECRET_ACCESS_KEY", minio["S3_SECRET_ACCESS_KEY"])
-	dir := t.TempDir()
-	c := &cluster{TB: t, data: dir, url: enginetest.DatabaseOf(t, postgres, dir),
-		files: fmt.Sprintf("s3://%s?endpoint=%s&region=%s&use_path_style=true&prefix=%s/", minio["S3_BUCKET"], minio["S3_ENDPOINT"],
-			minio["S3_REGION"], engine.NewID())}
-	c.workers = append(c.workers, c.work())
-	s := serve(t, dir, "--database", c.url, "--workers", "0", "--files", c.files, "--redirect-downloads")
-	c.servers = append(c.servers, s)
-	job := s.must(201, "POST", "/v2/jobs", `{"tasks": {"a": {"operation": "import/raw", "file": "content", "filename": "ä.txt"},
-		"out": {"operation": "export/url", "input": "a"}}}`)
-	end := s.must(200, "GET", "/v2/jobs/"+job.Data.ID+"/wait", "")
-	resp, err := http.Get(end.Data.Tasks[1].Result.Files[0].URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || string(text) != "content" || resp.Request.URL.Host != minio["S3_ADDRESS"] ||
-		!strings.Contains(resp.Header.Get("Content-Disposition"), "filename*=UTF-8''%C3%A4.txt") {
-		t.Errorf("got %q (%v) from %s with %v", text, err, resp.Request.URL.Host, resp.Header)
-	}
-	c.end()
 }

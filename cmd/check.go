@@ -58,7 +58,7 @@ func (c *checkCommand) find(ctx context.Context, p *program, raw json.RawMessage
 		})
 		return found, err
 	}
-	catalog, err := p.builtin(egress.Unrestricted())
+	catalog, err := p.bareCatalog(ctx, egress.Unrestricted())
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,8 @@ type commands struct {
 	Run        runCommand        `cmd:"" help:"Run one job and exit."`
 	Check      checkCommand      `cmd:"" help:"Try a storage system with the parameters of a task, and leave nothing behind."`
 	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Orgs       orgsCommand       `cmd:"" help:"Create, list and delete organisations."`
+	Workspaces workspacesCommand `cmd:"" help:"Register, list and forget computers to export files from."`
 	Nodes      nodesCommand      `cmd:"" help:"List the processes that share a database."`
 	Operations operationsCommand `cmd:"" help:"List what this program can do."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what works here, and what would enable the rest."`

@@ -46,7 +46,7 @@ type connectionsRemove struct {
 
 // withOwner opens the tables and the keys beside a running server.
 func (o ownerFlags) withOwner(ctx context.Context, p *program, do func(*engine.Engine, engine.User) error) error {
-	catalog, err := p.builtin(egress.Unrestricted())
+	catalog, err := p.bareCatalog(ctx, egress.Unrestricted())
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ var killSeeds = flag.Int("kill-seeds", 20, "how many random runs TestKill makes"
 // TestKill kills a serving process at random moments while clients submit jobs, and starts another on its data. What was
 // acknowledged must end, once, with whole files.
 func TestKill(t *testing.T) {
+	embedded(t)
 	for seed := range *killSeeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { killRun(t, uint64(seed)) })
 	}

@@ -16,6 +16,7 @@ type limitFlags struct {
 	MaxJobInputs      int           `help:"Inputs of all tasks of one job together." default:"20000" placeholder:"N"`
 	MaxFile           int64         `help:"Bytes of one file that comes in." default:"10737418240" placeholder:"BYTES"`
 	MaxImportFiles    int           `help:"Files of one import." default:"10000" placeholder:"N"`
+	MaxURLLife        time.Duration `name:"max-url-life" help:"Time for which a URL to a file of an organisation can be asked." default:"168h"`
 	MaxRun            time.Duration `help:"Time for one attempt of a task that sets no timeout of its own." default:"5h"`
 	MaxIdle           time.Duration `help:"Time a transfer may go without a byte." default:"60s"`
 	MaxArchiveEntries int           `help:"Entries of an archive that is read." default:"100000" placeholder:"N"`
@@ -32,7 +33,7 @@ func (f limitFlags) check() error {
 		most int64
 	}{
 		{"expiry", seconds(f.Expiry)}, {"max-job-tasks", int64(f.MaxJobTasks)}, {"max-job-inputs", int64(f.MaxJobInputs)},
-		{"max-file", f.MaxFile}, {"max-import-files", int64(f.MaxImportFiles)}, {"max-run", seconds(f.MaxRun)},
+		{"max-file", f.MaxFile}, {"max-import-files", int64(f.MaxImportFiles)}, {"max-run", seconds(f.MaxRun)}, {"max-url-life", seconds(f.MaxURLLife)},
 		{"max-idle", seconds(f.MaxIdle)}, {"max-archive-entries", int64(f.MaxArchiveEntries)},
 		{"max-archive-ratio", f.MaxArchiveRatio}, {"max-archive", f.MaxArchive}, {"max-pixels", f.MaxPixels},
 	} {
@@ -51,7 +52,7 @@ func (f limitFlags) limits() engine.Limits {
 	limits.Expiry, limits.FreeSpace = f.Expiry, f.FreeSpace
 	limits.JobTasks, limits.JobInputs = f.MaxJobTasks, f.MaxJobInputs
 	limits.Transfer, limits.ImportFiles = f.MaxFile, f.MaxImportFiles
-	limits.Run, limits.Idle = f.MaxRun, f.MaxIdle
+	limits.Run, limits.Idle, limits.SignedURL = f.MaxRun, f.MaxIdle, f.MaxURLLife
 	limits.ArchiveEntries, limits.ArchiveRatio, limits.ArchiveBytes = f.MaxArchiveEntries, f.MaxArchiveRatio, f.MaxArchive
 	limits.Pixels = f.MaxPixels
 	return limits

@@ -5,17 +5,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/gantry-engine/gantry/cmd"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
@@ -26,6 +29,10 @@ var servers testserver.Servers
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beGantry) != "" {
+		if err := shiftClock(os.Getenv(wrongClock)); err != nil {
+			fmt.Fprintln(os.Stderr, noClock+":", err)
+			os.Exit(1)
+		}
 		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation())))
 	}
 	os.Exit(testserver.Main(m, &servers))
@@ -39,7 +46,28 @@ func gantry(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], args...)
 	c.Env = append(os.Environ(), beGantry+"=1", "GANTRY_API_KEY="+testKey, "XDG_DATA_HOME="+t.TempDir())
+	if url := footing(t, args); url != "" {
+		c.Env = append(c.Env, "GANTRY_DATABASE="+url)
+	}
 	return c
+}
+
+// footing returns the URL of the database that goes with the --data of a command; empty where the tests are on SQLite.
+func footing(t testing.TB, args []string) string {
+	t.Helper()
+	server, at := enginetest.Database(), slices.Index(args, "--data")
+	if server == "" || at < 0 || at+1 == len(args) {
+		return ""
+	}
+	return enginetest.DatabaseOf(t, server, args[at+1])
+}
+
+// embedded skips a test of what there is with SQLite only.
+func embedded(t testing.TB) {
+	t.Helper()
+	if enginetest.Database() != "" {
+		t.Skip("it is about the embedded database")
+	}
 }
 
 // output runs the program and returns what it printed and its exit code.

@@ -102,7 +102,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		"two files":    {[]string{"run", sample + "report.json", "photo=" + file("1", "x"), "photo=" + file("2", "x")}, 1, []string{"photo is given two files"}},
 		"no folder":    {[]string{"run", sample + "report.json", "-o", file("plain", "x")}, 1, []string{"-o names another"}},
 		"not a pair":   {[]string{"run", file("raw2.json", `{"tasks": {`+raw+`}}`), "file.txt"}, 1, []string{"TASK=FILE"}},
-		"failing task": {[]string{"run", file("fail.json", `{"tasks": {"in": {"operation": "import/raw", "file": "no image", "filename": "x.png"}, "to": {"operation": "convert", "input": "in", "output_format": "gif"}}}`)}, 1, []string{"task to:", "UNSUPPORTED_CONVERSION"}},
+		"failing task": {[]string{"run", file("fail.json", `{"tasks": {"in": {"operation": "import/raw", "file": "no image", "filename": "x.png"}, "to": {"operation": "convert", "input": "in", "output_format": "gif"}}}`)}, 1, []string{"task to:", "is not a png file"}},
 		"unknown flag": {[]string{"serve", "--no-such-flag"}, 2, []string{"no-such-flag"}},
 		"config file":  {[]string{"--config", file("c.yaml", "listn: 1"), "operations"}, 2, []string{"no flag is called listn"}},
 	} {
@@ -152,6 +152,7 @@ func TestAbandonedJobIsDeleted(t *testing.T) {
 }
 
 func TestConfigFileAndEnvironmentSetFlags(t *testing.T) {
+	embedded(t)
 	dir := t.TempDir()
 	config := write(t, filepath.Join(dir, "gantry.yaml"), "data: "+dir+"/data\nscopes: [task.read]\n")
 	stdout, stderr, code := output(t, "--config", config, "keys", "create")

@@ -54,6 +54,7 @@ func TestKeysWorkBesideARunningServer(t *testing.T) {
 }
 
 func TestKeysSayWhatIsWrong(t *testing.T) {
+	embedded(t)
 	data := t.TempDir()
 	for name, test := range map[string]struct {
 		args []string
@@ -83,6 +84,7 @@ func TestKeysSayWhatIsWrong(t *testing.T) {
 }
 
 func TestStartIsRefused(t *testing.T) {
+	embedded(t)
 	refused := func(t *testing.T, data string, want ...string) {
 		t.Helper()
 		_, stderr, code := output(t, "serve", "--listen", "127.0.0.1:0", "--data", data)
@@ -201,6 +203,7 @@ func TestSecretsStayInside(t *testing.T) {
 
 // TestBackup restores a copy that was made while the server ran.
 func TestBackup(t *testing.T) {
+	embedded(t)
 	s := serve(t, t.TempDir())
 	job := s.must(201, "POST", "/sync/v2/jobs", `{"tasks": {"in": {"operation": "import/raw", "file": "kept", "filename": "a.txt"},
 		"out": {"operation": "export/url", "input": "in"}}}`)

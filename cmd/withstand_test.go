@@ -200,6 +200,7 @@ func TestDrain(t *testing.T) {
 
 // TestFullDisk fills the disk under a server. It needs a small file system of its own, and so root.
 func TestFullDisk(t *testing.T) {
+	embedded(t)
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount a small file system")
 	}

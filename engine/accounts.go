@@ -44,20 +44,30 @@ func HashToken(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateKey makes a key for the user of that name, made if need be, with the token. A name is some printable characters,
-// 255 bytes at most.
+// IsName reports whether s can be the name of somebody or something that persons are shown: some printable characters, 255
+// bytes at most.
+func IsName(s string) bool {
+	printable := utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return printable && strings.TrimSpace(s) != "" && len(s) <= maxName
+}
+
+// UserNamed returns the user of that name, made if need be.
+func (e *Engine) UserNamed(ctx context.Context, name string) (User, error) {
+	if !IsName(name) {
+		return User{}, Errorf(Invalid, "%q cannot be the name of a user: it takes printable characters, %d bytes at most.",
+			shortened(name), maxName)
+	}
+	return e.Store.Accounts.EnsureUser(ctx, name)
+}
+
+// CreateKey makes a key for the user of that name, made if need be, with the token.
 func (e *Engine) CreateKey(ctx context.Context, user, token string, scopes []string, expires time.Time) (Key, error) {
 	for _, s := range scopes {
 		if !slices.Contains(Scopes(), s) {
 			return Key{}, Errorf(Invalid, "There is no scope %q; there are %s.", s, strings.Join(Scopes(), ", "))
 		}
 	}
-	printable := utf8.ValidString(user) && !strings.ContainsFunc(user, func(r rune) bool { return !unicode.IsPrint(r) })
-	if strings.TrimSpace(user) == "" || len(user) > maxName || !printable {
-		return Key{}, Errorf(Invalid, "%q cannot be the name of a user: it takes printable characters, %d bytes at most.",
-			shortened(user), maxName)
-	}
-	u, err := e.Store.Accounts.EnsureUser(ctx, user)
+	u, err := e.UserNamed(ctx, user)
 	if err != nil {
 		return Key{}, err
 	}

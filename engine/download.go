@@ -10,9 +10,10 @@ import (
 // Download is a file that may be handed out. Close it after use.
 type Download struct {
 	File
-	Until time.Time       // the link's end; the file may be handed out to its end if it was begun before
-	Bytes io.ReadSeeker   // a bare *os.File where it is one
-	Gone  <-chan struct{} // closed when the task is deleted: stop sending
+	ContentType string          // as which the file is sent; empty: its own media type
+	Until       time.Time       // the link's end, zero if it has none; the file may be handed out to its end if it was begun before
+	Bytes       io.ReadSeeker   // a bare *os.File where it is one
+	Gone        <-chan struct{} // closed when the task is deleted: stop sending
 
 	close func()
 }

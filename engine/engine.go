@@ -112,7 +112,7 @@ func (e *Engine) room(ctx context.Context) error {
 
 // asSubmitted is the job as its sender sees it first: everything waits, whatever has started since.
 func (n NewJob) asSubmitted() Job {
-	job := Job{ID: n.ID, User: n.User, Tag: n.Submission.Tag, Hidden: n.Submission.Hidden,
+	job := Job{ID: n.ID, User: n.User, Tag: n.Submission.Tag, File: n.Submission.File, Hidden: n.Submission.Hidden,
 		Status: StatusWaiting, CreatedAt: n.CreatedAt}
 	for _, t := range n.Tasks {
 		job.Tasks = append(job.Tasks, Task{

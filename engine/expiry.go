@@ -9,24 +9,31 @@ import (
 
 const (
 	sweepEvery  = time.Minute
+	walkEvery   = time.Hour // through all stored bytes, which a bucket charges for
 	orphanAfter = 24 * time.Hour // bytes unknown to the tables; longer than any transfer may take
 	blobsAtOnce = 500
 )
 
 // keep wakes what is due and sweeps what has expired, until ctx ends.
 func (e *Engine) keep(ctx context.Context) {
-	wake, sweep := time.NewTimer(0), time.NewTimer(0)
+	wake, sweep, walk := time.NewTimer(0), time.NewTimer(0), time.NewTimer(0)
 	defer wake.Stop()
 	defer sweep.Stop()
+	defer walk.Stop()
 	for {
 		select {
 		case <-wake.C:
 			wake.Reset(e.wake(ctx))
 		case <-sweep.C:
-			if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if err := e.expire(ctx); err != nil && ctx.Err() == nil {
 				e.Log.Error("sweep failed; it is repeated in a minute", "error", err)
 			}
 			sweep.Reset(sweepEvery)
+		case <-walk.C:
+			if err := e.removeOrphans(ctx); err != nil && ctx.Err() == nil {
+				e.Log.Error("the look for bytes without an owner failed; it is repeated in an hour", "error", err)
+			}
+			walk.Reset(walkEvery)
 		case <-ctx.Done():
 			return
 		}
@@ -50,6 +57,14 @@ func (e *Engine) wake(ctx context.Context) time.Duration {
 
 // Sweep removes what has expired, then the bytes to which nothing refers any more. It may be called at any time.
 func (e *Engine) Sweep(ctx context.Context) error {
+	if err := e.expire(ctx); err != nil {
+		return err
+	}
+	return e.removeOrphans(ctx)
+}
+
+// expire removes what has expired, and the bytes of which it was the last to refer to them.
+func (e *Engine) expire(ctx context.Context) error {
 	for {
 		n, err := e.Store.Keeper.Expire(ctx, e.now())
 		if err != nil {
@@ -59,10 +74,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 			break
 		}
 	}
-	if err := e.removeBlobs(ctx); err != nil {
-		return err
-	}
-	return e.removeOrphans(ctx)
+	return e.removeBlobs(ctx)
 }
 
 // removeBlobs removes bytes without references: marked first, so that no reference is made to what is about to go.

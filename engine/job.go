@@ -27,6 +27,7 @@ type Submission struct {
 	WebhookURL     string
 	IdempotencyKey string // with Digest: the same key and digest give the same job for 24 h
 	Digest         string
+	File           ID // the stored file that the job exports; there is one job with this and Tag at a time. Empty for most
 }
 
 // TaskSpec is a task as a user asks for it.
@@ -44,6 +45,7 @@ type Job struct {
 	ID        ID
 	User      UserID
 	Tag       string
+	File      ID // the stored file that it exports; empty for most
 	Hidden    bool
 	Status    Status
 	CreatedAt time.Time
@@ -80,6 +82,7 @@ type Task struct {
 // Result is what an operation made.
 type Result struct {
 	Files    []File            // in order; those with a Blob are what dependants read
+	KeepIn   ID                // an organisation that keeps the files from then on, each under its ID, which must be fresh
 	Metadata map[string]string // shown as result.metadata
 	Output   *string           // what a command printed, where it was asked for
 	Message  string            // a remark for the person; kept on the task

@@ -13,6 +13,7 @@ type Limits struct {
 	FreeSpace   int64         // bytes left on the disk below which new work is refused
 	Expiry      time.Duration // after which an ended task, its files and links go
 	UploadForm  time.Duration // for which an upload form can be used
+	SignedURL   time.Duration // for which a URL to a stored file can be asked at most
 	Idempotency time.Duration // for which an Idempotency-Key is remembered
 
 	ArchiveEntries int   // of an archive that is read
@@ -27,7 +28,8 @@ func DefaultLimits() Limits {
 		JobTasks: 1000, JobInputs: 20_000,
 		Transfer: 10 << 30, ImportFiles: 10_000,
 		Run: 5 * time.Hour, Idle: time.Minute,
-		FreeSpace: 1 << 30, Expiry: 24 * time.Hour, UploadForm: 6 * time.Hour, Idempotency: 24 * time.Hour,
+		FreeSpace: 1 << 30, Expiry: 24 * time.Hour, UploadForm: 6 * time.Hour, SignedURL: 7 * 24 * time.Hour,
+		Idempotency:    24 * time.Hour,
 		ArchiveEntries: 100_000, ArchiveRatio: 100, ArchiveBytes: 50 << 30,
 		Pixels: 268_000_000,
 	}

@@ -30,6 +30,7 @@ type Run struct {
 	workDir   string
 	retryOf   ID
 	leftovers Leftovers
+	store     Store
 	sealer    Sealer
 
 	mu      sync.Mutex

@@ -18,16 +18,21 @@ type Store struct {
 
 	Connections Connections
 	HostKeys    HostKeys
+
+	Organisations Organisations
+	Workspaces    Workspaces
 }
 
 // Graph changes jobs and tasks. Calls made at the same time are committed together.
 type Graph interface {
 	// Submit stores a checked job. A job whose key and digest are known already is returned instead; a known key with
-	// another digest is a Conflict.
+	// another digest is a Conflict. So is a job about a stored file that is gone, or that a job with the same tag is about and
+	// has not ended.
 	Submit(ctx context.Context, job NewJob) (ID, error)
 
 	// Settle ends the attempt, tells the dependants, and makes ready what waited for it. ErrStale if it is not current. A
-	// result that refers to a blob which no longer lives ends the attempt InputFailed.
+	// result that refers to a blob which no longer lives ends the attempt InputFailed, one to be kept in an organisation that
+	// is gone NotFound.
 	Settle(ctx context.Context, end Settlement) error
 
 	// Postpone gives the attempt back, to be claimed again from the given time on. ErrStale if it is not current.

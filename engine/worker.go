@@ -203,6 +203,7 @@ func (w *worker) newRun(c Claim, op Operation) *Run {
 		files: w.engine.Files, reader: w.engine.Store.Reader, graph: w.engine.Store.Graph, limits: w.engine.Limits,
 		workDir: w.engine.WorkDir,
 		retryOf: c.RetryOf, leftovers: w.engine.Store.Leftovers, sealer: w.engine.Sealer,
+		store: w.engine.Store,
 	}
 }
 

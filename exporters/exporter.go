@@ -4,6 +4,7 @@ package exporters
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -190,6 +191,9 @@ type Source interface {
 	// Close frees what the source holds. It is called once.
 	Close() error
 }
+
+// ErrFolder is the cause of what Stat says of a name that is a folder's, where the system has folders.
+var ErrFolder = errors.New("it is a folder")
 
 // Object is one object at a storage system.
 type Object struct {

@@ -5,9 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# The programs that conversions use; with SKIP_TOOLS only those that are there.
+export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools/wasm}
+[ -n "${SKIP_TOOLS:-}" ] || testdata/tools.sh full
+
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf ffmpeg libvips-tools
-  imagemagick librsvg2-bin libraw-bin inkscape)
+packages=(poppler-utils libheif-examples unzip p7zip-full xz-utils python3 graphicsmagick)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue
@@ -46,3 +49,14 @@ unformatted=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$unformatted" ] || { echo "not formatted: $unformatted"; exit 1; }
 go vet ./...
 GANTRY_TESTS=all go test -timeout 25m "$@" ./...
+
+# The same end to end, with PostgreSQL in place of SQLite. FOOTINGS=sqlite leaves that out. What starts several processes has
+# a database of its own in any case, and runs once.
+[ "${FOOTINGS:-both}" = both ] && [[ ",${SKIP_SERVERS:-}," != *,postgres,* ]] || exit 0
+dir=$(mktemp -d)
+trap 'testdata/servers/postgres.sh stop "$dir"; rm -rf "$dir"' EXIT
+url=$(OWNER_PID=$$ testdata/servers/postgres.sh start "$dir" | sed -n 's/^POSTGRES_URL=//p')
+echo "once more, on PostgreSQL"
+GANTRY_TESTS=all GANTRY_FOOTING=postgres GANTRY_TEST_DATABASE=$url go test -timeout 25m "$@" \
+  -skip 'Chaos|Frozen|Away|Bucket|Redirect|StartTogether|SharedKeys|Upgrade|UnlikeClocks|Reference|Arrow|Fuzz' \
+  ./cmd ./api/... ./tasks/archive ./tasks/export ./tasks/imports

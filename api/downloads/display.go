@@ -27,7 +27,7 @@ func (h *handler) display(d *engine.Download) (kind, policy string, err error) {
 	if d.Inline && (!active || h.options.OwnHost) {
 		kind = "inline"
 	}
-	if !active && isViewable(d.MIME) {
+	if !active && d.ContentType == "" && isViewable(d.MIME) {
 		policy = viewable
 	}
 	return kind, policy, nil

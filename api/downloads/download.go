@@ -22,21 +22,65 @@ func (h *handler) download(w http.ResponseWriter, r *http.Request, task engine.I
 		h.fail(w, r, err)
 		return
 	}
-	defer d.Close()
-	kind, policy, err := h.display(d)
+	h.handOut(w, r, d)
+}
+
+// stored hands out a file of an organisation.
+func (h *handler) stored(w http.ResponseWriter, r *http.Request, file engine.ID) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.fail(w, r, wrongMethod(w, "GET, HEAD"))
+		return
+	}
+	if err := h.links.signer.Verify(link.Read, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, h.now()); err != nil {
+		h.fail(w, r, errLink)
+		return
+	}
+	d, err := h.engine.OpenStored(r.Context(), file)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
+	d.Until = link.Ends(r.URL.RawQuery)
+	h.handOut(w, r, d)
+}
+
+func (h *handler) handOut(w http.ResponseWriter, r *http.Request, d *engine.Download) {
+	defer d.Close()
+	if err := h.serve(w, r, d); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// Serve hands out an open file to a caller who may have it, as a link to it would, and closes it. An error is returned before
+// anything is sent. See New for what w must be, and how a download is broken off.
+func Serve(w http.ResponseWriter, r *http.Request, e *engine.Engine, d *engine.Download) error {
+	defer d.Close()
+	protect(w)
+	return (&handler{engine: e}).serve(w, r, d)
+}
+
+// protect sets the headers of all files, and of errors in their place.
+func protect(w http.ResponseWriter) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "private")
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *engine.Download) error {
+	kind, policy, err := h.display(d)
+	if err != nil {
+		return err
+	}
 	if h.redirect(w, r, d, kind) {
-		return
+		return nil
 	}
 	header := w.Header()
-	header.Set("Content-Type", contentType(d.File))
+	header.Set("Content-Type", contentType(d))
 	header.Set("Content-Disposition", Disposition(kind, d.Name))
 	header.Set("Content-Security-Policy", policy)
 	header.Set("ETag", `"`+d.SHA256+`"`)
 	h.send(w, r, d)
+	return nil
 }
 
 // redirect sends the client to where the bytes lie, if it may go there: what is displayed needs headers that only this
@@ -45,7 +89,7 @@ func (h *handler) redirect(w http.ResponseWriter, r *http.Request, d *engine.Dow
 	if h.options.Elsewhere == nil || kind != "attachment" {
 		return false
 	}
-	address, err := h.options.Elsewhere(r.Context(), d.Blob, contentType(d.File), Disposition(kind, d.Name), d.Until)
+	address, err := h.options.Elsewhere(r.Context(), d.Blob, contentType(d), Disposition(kind, d.Name), d.Until)
 	if err != nil {
 		h.engine.Log.Warn("a download could not be redirected to the store of the files", "error", err)
 		return false

@@ -39,9 +39,11 @@ type handler struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// First of all, so that errors have them too.
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Cache-Control", "private")
+	protect(w)
+	if file, ok := h.links.parseStored(r.URL.EscapedPath()); ok {
+		h.stored(w, r, file)
+		return
+	}
 	task, name, ok := h.links.parse(r.URL.EscapedPath())
 	switch {
 	case !ok:
@@ -77,13 +79,16 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	api.Fail(w, r, h.engine.Log, err)
 }
 
-// contentType returns the media type under which a file is sent: our own finding, never the uploader's word.
-func contentType(f engine.File) string {
+// contentType returns the media type under which a file is sent: our own finding, never the uploader's word, but for files
+// of organisations, which are always saved.
+func contentType(d *engine.Download) string {
 	switch {
-	case f.MIME == "" || strings.ContainsFunc(f.MIME, func(r rune) bool { return r < ' ' || r > '~' }):
+	case d.ContentType != "":
+		return d.ContentType
+	case d.MIME == "" || strings.ContainsFunc(d.MIME, func(r rune) bool { return r < ' ' || r > '~' }):
 		return "application/octet-stream"
-	case strings.HasPrefix(f.MIME, "text/") && !strings.Contains(f.MIME, ";"):
-		return f.MIME + "; charset=utf-8"
+	case strings.HasPrefix(d.MIME, "text/") && !strings.Contains(d.MIME, ";"):
+		return d.MIME + "; charset=utf-8"
 	}
-	return f.MIME
+	return d.MIME
 }

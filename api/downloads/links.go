@@ -40,6 +40,24 @@ func (l *Links) Download(task engine.ID, name string, until time.Time) string {
 	return l.signer.Sign(l.base, link.Read, until, string(task), name)
 }
 
+// Stored returns the link to a file of an organisation, good until, and not at, the given time.
+func (l *Links) Stored(file engine.ID, name string, until time.Time) string {
+	return l.signer.Sign(l.base, link.Read, until, storedSegment, string(file), name)
+}
+
+// storedSegment stands in a path where the id of a task stands in others.
+const storedSegment = "files"
+
+// parseStored returns the stored file that the escaped path of a request names.
+func (l *Links) parseStored(escapedPath string) (file engine.ID, ok bool) {
+	rest, ok := strings.CutPrefix(escapedPath, l.path+storedSegment+"/")
+	if !ok {
+		return "", false
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	return engine.ParseID(first)
+}
+
 // Form returns the upload form of the task, good until, and not at, the given time: the URL to which the file is posted
 // and the parameters that are posted before it, or put into the query of a PUT.
 func (l *Links) Form(task engine.ID, until time.Time) (url string, parameters []link.Field) {

@@ -209,8 +209,18 @@ func (l *lastPart) Read(p []byte) (int, error) {
 
 // paced returns the request's body, which fails with a time-out when no byte comes for the idle time.
 func (h *handler) paced(w http.ResponseWriter, r *http.Request) io.Reader {
-	return &pacedReader{src: r.Body, control: http.NewResponseController(w), idle: h.engine.Limits.Idle}
+	return Body(w, r, h.engine.Limits.Idle)
 }
+
+// Body returns the request's body, the bytes of a file. It fails in words for the sender when it ends early, or when no byte
+// comes for the idle time.
+func Body(w http.ResponseWriter, r *http.Request, idle time.Duration) io.Reader {
+	return &pacedReader{src: r.Body, control: http.NewResponseController(w), idle: idle}
+}
+
+// FileName returns the file's name that a Content-Disposition header gives (RFC 6266), also one that does not keep to the
+// grammar; empty if it gives none.
+func FileName(disposition string) string { return formdata.FileName(disposition) }
 
 type pacedReader struct {
 	src     io.Reader

@@ -80,7 +80,7 @@ func (r *rig) busy(ctx context.Context) (float64, error) {
 	for range submitters {
 		group.Go(func() {
 			for range chainJobs / submitters {
-				if _, err := r.chain(ctx); err != nil {
+				if _, err := r.chain(ctx, 0); err != nil {
 					errs <- err
 					return
 				}
@@ -138,7 +138,7 @@ func quietChains(ctx context.Context, s *suite) error {
 	defer row.close()
 	var commits []time.Duration
 	for range quietJobs {
-		if _, err := r.chain(ctx); err != nil {
+		if _, err := r.chain(ctx, 0); err != nil {
 			return err
 		}
 		time.Sleep(quietPause) // nothing of the chain is left then
@@ -148,10 +148,8 @@ func quietChains(ctx context.Context, s *suite) error {
 		}
 		commits = append(commits, time.Since(began))
 	}
-	r.mu.Lock()
-	hops := r.hops
-	r.mu.Unlock()
-	s.report.duration("hop from task to task, p50", quantile(hops, 0.5), "commit of one row", quantile(commits, 0.5), time.Millisecond)
-	s.report.duration("hop from task to task, p99", quantile(hops, 0.99), "commit of one row", quantile(commits, 0.99), 0)
+	between := hops(r.moments())
+	s.report.duration("hop from task to task, p50", quantile(between, 0.5), "commit of one row", quantile(commits, 0.5), time.Millisecond)
+	s.report.duration("hop from task to task, p99", quantile(between, 0.99), "commit of one row", quantile(commits, 0.99), 0)
 	return nil
 }

@@ -13,33 +13,46 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
+
+	"github.com/gantry-engine/gantry/cmd"
 )
 
 // suite is what all benchmarks share.
 type suite struct {
-	dir    string // for everything they write
-	gantry string // the program
-	nginx  string // the peer of downloads
-	rounds int
-	report *report
+	dir      string // for everything they write
+	gantry   string // the program
+	nginx    string // the peer of downloads
+	postgres string // URL of a server, for those that need one
+	rounds   int
+	report   *report
 }
 
 type benchmark struct {
 	name string
 	run  func(context.Context, *suite) error
+
+	server bool // it needs PostgreSQL, and runs only where it is asked for
 }
 
 // benchmarks are run in this order.
 var benchmarks = []benchmark{
-	{"chains", chains},
-	{"crowd", crowd},
-	{"restart", restart},
-	{"wait", waits},
-	{"download", downloads},
-	{"memory", memory},
+	{name: "chains", run: chains},
+	{name: "crowd", run: crowd},
+	{name: "restart", run: restart},
+	{name: "wait", run: waits},
+	{name: "download", run: downloads},
+	{name: "memory", run: memory},
+	{name: "office", run: office},
+	{name: "shared", run: sharedChains, server: true},
+	{name: "hops", run: sharedHops, server: true},
+	{name: "takeover", run: takeover, server: true},
+	{name: "office", run: office},
 }
 
 func main() {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") { // started by the server in this process, as a helper of it
+		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -47,11 +60,15 @@ func main() {
 }
 
 func run() (err error) {
+	if text := os.Getenv(beNode); text != "" {
+		return runNode(context.Background(), text)
+	}
 	s := &suite{report: &report{out: os.Stdout}}
 	flag.StringVar(&s.gantry, "gantry", "bin/gantry", "the program to measure")
 	flag.StringVar(&s.nginx, "nginx", "nginx", "the web server to compare downloads with")
+	flag.StringVar(&s.postgres, "postgres", "", "URL of a PostgreSQL server whose databases may be made and removed")
 	flag.IntVar(&s.rounds, "rounds", 5, "how often each figure and its peer are measured in turn; the median counts")
-	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names())
+	only := flag.String("only", "", "run only the benchmarks of these names, separated by commas: "+names()+"; engine stands for those of the engine that need PostgreSQL, and its restart")
 	parent := flag.String("dir", "", "where to write; some 10 GB must be free there")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")
 	flag.Parse()
@@ -95,10 +112,7 @@ func profileTo(path string) (stop func(), err error) {
 func (s *suite) all(ctx context.Context, only string) error {
 	parent := s.dir
 	s.report.head()
-	for _, b := range benchmarks {
-		if only != "" && !strings.Contains(","+only+",", ","+b.name+",") {
-			continue
-		}
+	for _, b := range chosen(only) {
 		s.dir = filepath.Join(parent, b.name)
 		if err := os.Mkdir(s.dir, 0o700); err != nil {
 			return err

@@ -34,6 +34,9 @@ func TestGraph(t *testing.T, open Open) {
 		{"events", eventCases()},
 		{"text", textCases()},
 		{"connections", connectionCases()},
+		{"organisations", organisationCases()},
+		{"exports", exportCases()},
+		{"workspaces", workspaceCases()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, c := range part.cases {

@@ -16,11 +16,13 @@ type toy struct {
 	With string `json:"with" rule:"role=task"`
 	Code string `json:"code"`
 	Hide string `json:"password"`
+	ID   string `json:"id"`
 }
 
 // Toys returns operations whose results show what they were given: make and join store a file that says their name and, in
 // brackets, the contents of their inputs; pass hands its inputs on; fail and spoil end with the error of the code, the
-// latter having inputs; upload returns what arrived, and so does raw with its text.
+// latter having inputs; upload returns what arrived, and so does raw with its text; keep keeps its inputs in the organisation
+// of the id, and kept returns the stored file of the id.
 func Toys() []engine.Operation {
 	upload := source("upload", pass)
 	upload.Outside = true
@@ -29,7 +31,21 @@ func Toys() []engine.Operation {
 		return "raw.txt", strings.NewReader(params.(toy).Text), nil
 	}
 	return []engine.Operation{source("make", join), define("join", join), define("pass", pass),
-		source("fail", fail), define("spoil", fail), upload, raw}
+		source("fail", fail), define("spoil", fail), upload, raw, define("keep", keep), source("kept", kept)}
+}
+
+func keep(ctx context.Context, run *engine.Run, p toy) (engine.Result, error) {
+	files, err := run.Files(ctx)
+	for i := range files {
+		files[i].ID = engine.NewID()
+		files[i].Facts = map[string]string{"id": string(files[i].ID)}
+	}
+	return engine.Result{Files: files, KeepIn: engine.ID(p.ID)}, err
+}
+
+func kept(ctx context.Context, run *engine.Run, p toy) (engine.Result, error) {
+	f, err := run.Stored(ctx, engine.ID(p.ID))
+	return engine.Result{Files: []engine.File{f.File}}, err
 }
 
 func define(name string, do engine.HandlerFunc[toy]) engine.Operation {

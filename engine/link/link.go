@@ -63,6 +63,16 @@ func (s *Signer) Verify(class Class, host, escapedPath, rawQuery string, now tim
 	return check(class, expires, now)
 }
 
+// Ends returns when the link with that query ends. It means something only of a link that was verified.
+func Ends(rawQuery string) time.Time {
+	_, last, _ := strings.Cut(rawQuery, "&temp_url_expires=")
+	unix, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}
+
 func (s *Signer) query(key Key, class Class, host, path string, expires int64) string {
 	end := strconv.FormatInt(expires, 10)
 	return "temp_url_sig=" + key.token("link", string(class), host, path, end) + "&temp_url_expires=" + end

@@ -80,10 +80,20 @@ func newSite(t *testing.T) site {
 // node starts a process, as it were, that offers the rows. Slots below 0 make it one that only serves.
 func (s site) node(slots int, rows ...engine.Row) *enginetest.Server {
 	s.Helper()
-	n := enginetest.New(s.T, enginetest.Config{Dir: s.dir, Database: s.url, Slots: slots, Now: s.clock.Now,
+	n := enginetest.New(s.T, enginetest.Config{Dir: s.dir, Database: s.url, Slots: slots, Now: s.clock.Now, Log: complaints{s},
 		Operations: []engine.Operation{pressing(rows)}})
 	n.Start(s.T)
 	return n
+}
+
+// complaints fail the test when something is logged that should not happen.
+type complaints struct{ site }
+
+func (c complaints) Write(line []byte) (int, error) {
+	if text := string(line); strings.Contains(text, "level=ERROR") || strings.Contains(text, "regex") {
+		c.Errorf("logged: %s", text)
+	}
+	return len(line), nil
 }
 
 // await asks until ask says yes.
@@ -140,8 +150,8 @@ func TestFleet(t *testing.T) {
 	api := s.node(-1, row("pdf", "own", "0"))
 	s.sees(api, "pdf own 0*") // while there is no worker: what this program could do
 	first := s.node(4, row("pdf", "old", "1"), row("odt", "old", "1"), row("odt", "spare", "1"))
-	second := s.node(4, row("pdf", "new", "2"), row("pdf", "old", "2"))
-	s.sees(api, "odt old 1*, odt spare 1, pdf old 1*, pdf new 2, pdf old 2")
+	second := s.node(4, row("pdf", "new", "2~rc (ü)"), row("pdf", "old", "2"))
+	s.sees(api, "odt old 1*, odt spare 1, pdf old 1*, pdf new 2~rc (ü), pdf old 2")
 
 	_, err := api.Submit(t.Context(), api.User, engine.Submission{Tasks: []engine.TaskSpec{enginetest.Task("a", "press", `{"engine":"own"}`)}})
 	var e *engine.Error
@@ -149,7 +159,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("an engine that no worker has: %v", err)
 	}
 	for range 20 {
-		if got := s.by(api, s.submit(api, `{"engine":"new"}`)); got != "new 2" {
+		if got := s.by(api, s.submit(api, `{"engine":"new"}`)); got != "new 2~rc (ü)" {
 			t.Fatalf("what needs the new engine was done by %s", got)
 		}
 		if got := s.by(api, s.submit(api, `{"engine":"spare"}`)); got != "spare 1" {
@@ -166,7 +176,7 @@ func TestFleet(t *testing.T) {
 	}
 	first.Close(t)
 	second.Close(t)
-	s.sees(api, "odt old 1*, odt spare 1, pdf old 1*, pdf new 2, pdf old 2") // they may come back
+	s.sees(api, "odt old 1*, odt spare 1, pdf old 1*, pdf new 2~rc (ü), pdf old 2") // they may come back
 	s.clock.Advance(11 * time.Minute)
 	s.sees(api, "pdf own 0*")
 }

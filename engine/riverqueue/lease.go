@@ -25,12 +25,13 @@ type lease struct {
 	healthy time.Time // since when beats came without a gap
 	lost    bool      // the work of this process was given up
 
-	offers sqlstore.Offers // of this process
+	offers sqlstore.Catalog // of this process; empty if it runs nothing
 }
 
 // join lists this process as a node and keeps it there until leave.
 func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
-	l := &lease{queue: q, offers: sqlstore.Offers{},
+	offers := sqlstore.Offers{}
+	l := &lease{queue: q,
 		node: sqlstore.Node{ID: q.store.Node(), Host: hostname(), Version: q.options.Version}}
 	for _, lane := range lanes {
 		if lane.Slots > 0 {
@@ -41,9 +42,16 @@ func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
 		if slices.ContainsFunc(l.node.Lanes, func(lane engine.Lane) bool { return lane.Name == op.Lane }) {
 			l.node.Kinds = append(l.node.Kinds, op.Kinds()...)
 			if op.Rows != nil {
-				l.offers[op.Name] = op.Rows()
+				offers[op.Name] = op.Rows()
 			}
 		}
+	}
+	if len(offers) > 0 {
+		var err error
+		if l.offers, err = offers.Catalog(); err != nil {
+			return nil, err
+		}
+		l.node.Catalog = l.offers.Digest
 	}
 	if err := l.offer(ctx); err != nil {
 		return nil, err
@@ -170,12 +178,10 @@ func (l *lease) guard(context.Context) {
 // offer says what this process can do, and learns what all others can. One that runs nothing offers nothing.
 func (l *lease) offer(ctx context.Context) error {
 	q := l.queue
-	if len(l.offers) > 0 {
-		digest, err := q.store.Offer(ctx, l.offers, q.options.Strand)
-		if err != nil {
+	if l.offers.Digest != "" {
+		if err := q.store.Offer(ctx, l.offers, q.options.Strand); err != nil {
 			return err
 		}
-		l.node.Catalog = digest
 	}
 	return q.Refresh(ctx)
 }

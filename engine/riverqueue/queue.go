@@ -5,8 +5,10 @@ package riverqueue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"sync"
 	"time"
 
@@ -70,7 +72,20 @@ type args struct {
 	kind string
 }
 
-func (a args) Kind() string { return a.kind }
+func (a args) Kind() string { return spelled(a.kind) }
+
+// strange is what River does not like in the kind of a job.
+var strange = regexp.MustCompile(`[^\w\-/.+]`)
+
+// spelled is the kind in letters that River likes; different kinds stay different.
+func spelled(kind string) string {
+	return strange.ReplaceAllStringFunc(kind, func(s string) string {
+		if s == " " {
+			return ":"
+		}
+		return fmt.Sprintf("<%x>", s)
+	})
+}
 
 // aloneTag marks the jobs of tasks beside which nothing else runs.
 const aloneTag = "alone"

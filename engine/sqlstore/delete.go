@@ -107,32 +107,38 @@ func (t *tx) erase(ctx context.Context, tasks records) error {
 	if err != nil {
 		return err
 	}
-	// Whoever refers to one of them at this moment is waited for, or sees that it dies.
-	const take = `SELECT id FROM blobs WHERE id IN (SELECT id FROM {id id} AS r) ORDER BY id {for update}`
-	if t.store.dialect.lanes() > 1 && len(blobs) > 0 {
-		if err := t.each(ctx, take, func(rows) error { return nil }, blobs); err != nil {
-			return err
-		}
+	if err := t.release(ctx, blobs); err != nil {
+		return err
 	}
-	for _, step := range []struct {
-		query string
-		rows  records
-	}{
-		{`UPDATE blobs SET dying = 1 WHERE id IN (SELECT id FROM {id id} AS r)
-			AND NOT EXISTS (SELECT 1 FROM files WHERE files.blob_id = blobs.id)`, blobs},
-		{`DELETE FROM deps WHERE child IN (SELECT id FROM {id id, job id} AS r)`, tasks},
-		{`DELETE FROM tasks WHERE id IN (SELECT id FROM {id id, job id} AS r)`, tasks},
-		{`DELETE FROM jobs WHERE id IN (SELECT job FROM {id id, job id} AS r)
-			AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.job_id = jobs.id)`, tasks},
-		{`DELETE FROM events WHERE job_id IN (SELECT job FROM {id id, job id} AS r)
-			AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = events.job_id)`, tasks},
+	for _, query := range []string{
+		`DELETE FROM deps WHERE child IN (SELECT id FROM {id id, job id} AS r)`,
+		`DELETE FROM tasks WHERE id IN (SELECT id FROM {id id, job id} AS r)`,
+		`DELETE FROM jobs WHERE id IN (SELECT job FROM {id id, job id} AS r)
+			AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.job_id = jobs.id)`,
+		`DELETE FROM events WHERE job_id IN (SELECT job FROM {id id, job id} AS r)
+			AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = events.job_id)`,
 	} {
-		if len(step.rows) == 0 {
-			continue
-		}
-		if err := t.session.exec(ctx, step.query, step.rows); err != nil {
+		if err := t.session.exec(ctx, query, tasks); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// release marks those of the blobs to which nothing refers any more.
+func (t *tx) release(ctx context.Context, blobs records) error {
+	if len(blobs) == 0 {
+		return nil
+	}
+	// Whoever refers to one of them at this moment is waited for, or sees that it dies.
+	const take = `SELECT id FROM blobs WHERE id IN (SELECT id FROM {id id} AS r) ORDER BY id {for update}`
+	if t.store.dialect.lanes() > 1 {
+		if err := t.each(ctx, take, func(rows) error { return nil }, blobs); err != nil {
+			return err
+		}
+	}
+	const mark = `UPDATE blobs SET dying = 1 WHERE id IN (SELECT id FROM {id id} AS r)
+		AND NOT EXISTS (SELECT 1 FROM files WHERE files.blob_id = blobs.id)
+		AND NOT EXISTS (SELECT 1 FROM stored_files WHERE stored_files.blob_id = blobs.id)`
+	return t.session.exec(ctx, mark, blobs)
 }

@@ -14,41 +14,46 @@ import (
 // Offers are the rows of the operations that a process can run, by their names.
 type Offers map[string][]engine.Row
 
-// text is how the offers are kept, with its digest.
-func (o Offers) text() (digest, text string, err error) {
+// Catalog is what a process offers, as it is kept.
+type Catalog struct{ Digest, text string }
+
+// Catalog writes the offers down.
+func (o Offers) Catalog() (Catalog, error) {
 	b, err := json.Marshal(o) // sorted by name
 	if err != nil {
-		return "", "", fmt.Errorf("write down what this process offers: %w", err)
+		return Catalog{}, fmt.Errorf("write down what this process offers: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), string(b), nil
+	return Catalog{Digest: hex.EncodeToString(sum[:]), text: string(b)}, nil
 }
 
-// offered is how seldom a node says anew what it offers.
-const offered = 10 // times in the time for which it counts
+// offered is how often a node says anew what it offers, in the time for which that counts.
+const offered = 10
 
-// Offer says what a node offers, and returns the digest by which its list of nodes names it. It is called again and again, and
-// what nobody says for that long is forgotten.
-func (s *Store) Offer(ctx context.Context, o Offers, keep time.Duration) (digest string, err error) {
-	digest, text, err := o.text()
-	if err != nil {
-		return "", err
-	}
+// Offer says what a node offers. It is called again and again, and what nobody says for that long is forgotten.
+func (s *Store) Offer(ctx context.Context, c Catalog, keep time.Duration) error {
 	now := s.Now()
 	known := false
 	const fresh = `SELECT 1 FROM catalogs WHERE digest = ? AND seen_at > ?`
-	err = s.read(ctx, fresh, func(rows) error { known = true; return nil }, digest, micros(now.Add(-keep/offered)))
+	err := s.read(ctx, fresh, func(rows) error { known = true; return nil }, c.Digest, micros(now.Add(-keep/offered)))
 	if err != nil || known {
-		return digest, err
+		return err
 	}
-	return digest, s.other(ctx, 1, func(t *tx) error {
-		const insert = `INSERT INTO catalogs (digest, offers, seen_at) VALUES (?, ?, ?)
-			ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at`
-		if err := t.session.exec(context.WithoutCancel(ctx), insert, digest, text, micros(now)); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	return s.other(ctx, 1, func(t *tx) error {
+		there := false // then the text, which may be long, need not be sent again
+		const again = `UPDATE catalogs SET seen_at = ? WHERE digest = ? RETURNING digest`
+		if err := t.each(ctx, again, func(rows) error { there = true; return nil }, micros(now), c.Digest); err != nil {
 			return err
 		}
+		const insert = `INSERT INTO catalogs (digest, offers, seen_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+		if !there {
+			if err := t.session.exec(ctx, insert, c.Digest, c.text, micros(now)); err != nil {
+				return err
+			}
+		}
 		const forget = `DELETE FROM catalogs WHERE seen_at < ? AND digest NOT IN (SELECT catalog FROM nodes)`
-		return t.session.exec(context.WithoutCancel(ctx), forget, micros(now.Add(-keep)))
+		return t.session.exec(ctx, forget, micros(now.Add(-keep)))
 	})
 }
 

@@ -82,13 +82,13 @@ func scanAll(found rows, scan func(rows) error) error {
 	return found.Close()
 }
 
-const jobColumns = `id, user_id, tag, hidden, state, created_at, started_at, ended_at`
+const jobColumns = `id, user_id, tag, hidden, state, created_at, started_at, ended_at, coalesce(file_id, '')`
 
 func scanJob(r rows) (engine.Job, error) {
 	var j engine.Job
 	var hidden int
 	var created, started, ended sql.NullInt64
-	err := r.Scan(&j.ID, &j.User, &j.Tag, &hidden, &j.Status, &created, &started, &ended)
+	err := r.Scan(&j.ID, &j.User, &j.Tag, &hidden, &j.Status, &created, &started, &ended, &j.File)
 	j.Hidden = hidden == 1
 	j.CreatedAt, j.StartedAt, j.EndedAt = fromMicros(created), fromMicros(started), fromMicros(ended)
 	return j, err

@@ -40,6 +40,9 @@ func (t *tx) settle(ctx context.Context, b *batch) error {
 	if err := t.checkReferences(ctx, b.settles); err != nil {
 		return err
 	}
+	if err := t.checkKeepers(ctx, b.settles); err != nil {
+		return err
+	}
 	var r records
 	open := map[engine.Ref]*settlement{}
 	for _, s := range b.settles {
@@ -120,6 +123,26 @@ func (t *tx) checkReferences(ctx context.Context, settles []*settlement) error {
 	return err
 }
 
+// checkKeepers fails the settlements of which the files are to be kept in an organisation that is gone.
+func (t *tx) checkKeepers(ctx context.Context, settles []*settlement) error {
+	var wanted []engine.ID
+	for _, s := range settles {
+		if s.Result.KeepIn != "" && s.Err == nil {
+			wanted = append(wanted, s.Result.KeepIn)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	known, err := t.organisations(ctx, wanted)
+	for _, s := range settles {
+		if in := s.Result.KeepIn; in != "" && s.Err == nil && !known[in] {
+			s.Err, s.Result.Files = engine.Errorf(engine.NotFound, "The organisation was deleted."), nil
+		}
+	}
+	return err
+}
+
 // live tells which of the blobs may be referred to: those that are known and not about to go.
 func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID]bool, error) {
 	live := map[engine.BlobID]bool{}
@@ -135,12 +158,15 @@ func (t *tx) live(ctx context.Context, blobs []engine.BlobID) (map[engine.BlobID
 
 // keepFiles stores the files of what settled. Bytes that were made for nothing are marked for removal.
 func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
-	var blobs, files records
+	var blobs, files, stored records
 	used := map[engine.BlobID]bool{}
 	for _, s := range kept {
 		for pos, f := range s.Result.Files {
 			files = append(files, fileRecord(s.Ref.Task, f, 0, pos))
 			used[f.Blob] = true
+			if s.Result.KeepIn != "" && s.Err == nil {
+				stored = append(stored, storedRecord(engine.StoredFile{File: f, Organisation: s.Result.KeepIn, ContentType: f.MIME}, t.at))
+			}
 		}
 	}
 	for _, s := range all {
@@ -150,6 +176,11 @@ func (t *tx) keepFiles(ctx context.Context, all, kept []*settlement) error {
 	}
 	if len(blobs) > 0 {
 		if err := t.session.exec(ctx, blobsSQL, blobs); err != nil {
+			return err
+		}
+	}
+	if len(stored) > 0 {
+		if _, err := t.any(ctx, storedSQL, stored); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Store) Node() engine.ID { return s.node }
 // Engine returns the store as the engine sees it.
 func (s *Store) Engine() engine.Store {
 	return engine.Store{Graph: s, Reader: s, Keeper: s, Accounts: s, Leftovers: s,
-		Connections: s, HostKeys: s}
+		Connections: s, HostKeys: s, Organisations: s, Workspaces: s}
 }
 
 // Bind joins the queue and the bus that take part in every transaction, and starts to commit.

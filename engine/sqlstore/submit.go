@@ -31,6 +31,9 @@ func (t *tx) submit(ctx context.Context, b *batch) error {
 	if fresh, err = t.withContent(ctx, fresh); err != nil {
 		return err
 	}
+	if fresh, err = t.exporting(ctx, fresh); err != nil {
+		return err
+	}
 	parents, err := t.parents(ctx, fresh)
 	if err != nil {
 		return err
@@ -189,7 +192,8 @@ type inserts struct {
 
 func (w *inserts) job(t *tx, j engine.NewJob, parents map[engine.ID]parent) {
 	at := j.CreatedAt.UnixMicro()
-	w.jobs = append(w.jobs, []any{j.ID, j.User, plain(j.Submission.Tag), bit(j.Submission.Hidden), len(j.Tasks), at})
+	w.jobs = append(w.jobs, []any{j.ID, j.User, plain(j.Submission.Tag), bit(j.Submission.Hidden), len(j.Tasks), at,
+		text(string(j.Submission.File))})
 	d := t.job(j.ID)
 	d.event("", engine.JobCreated)
 	own := map[engine.ID]bool{}
@@ -259,9 +263,9 @@ func (w *inserts) write(ctx context.Context, t *tx) error {
 		query string
 		rows  records
 	}{
-		{`INSERT INTO jobs (id, user_id, tag, hidden, state, tasks_left, failures, events, created_at)
-			SELECT id, usr, tag, hidden, 'waiting', tasks, 0, 0, at
-			FROM {id id, usr int, tag text, hidden int, tasks int, at int} AS r WHERE true`, w.jobs},
+		{`INSERT INTO jobs (id, user_id, tag, hidden, state, tasks_left, failures, events, created_at, file_id)
+			SELECT id, usr, tag, hidden, 'waiting', tasks, 0, 0, at, file
+			FROM {id id, usr int, tag text, hidden int, tasks int, at int, file id} AS r WHERE true`, w.jobs},
 		{`INSERT INTO tasks (id, job_id, user_id, pos, name, operation, spelling, tool, lane, priority, state, deps_left, ok_inputs,
 				attempt, tries, losses, ignore_error, ignored, awaits, upload_until, percent, payload, redacted, retry_of, created_at)
 			SELECT id, job, usr, pos, name, operation, spelling, tool, lane, priority, state, deps, ok,

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/zipfile"
 )
 
@@ -41,7 +42,7 @@ func readByOthers(t *testing.T, archive string, except ...string) {
 		t.Run(name, func(t *testing.T) {
 			program, err := exec.LookPath(name)
 			if err != nil {
-				t.Skipf("%s is not installed", name)
+				enginetest.Missing(t, name)
 			}
 			if out, err := exec.CommandContext(t.Context(), program, args(archive)...).CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)

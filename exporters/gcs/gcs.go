@@ -71,7 +71,7 @@ func clean(name string) (string, error) {
 	case len(name) > maxName:
 		return "", errors.New("it is longer than the 1024 bytes that Google takes")
 	case strings.HasPrefix(name, ".well-known/acme-challenge/"):
-		return "", errors.New("Google takes no names that begin with .well-known/acme-challenge/")
+		return "", errors.New("names that begin with .well-known/acme-challenge/ are not taken by Google")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "." || part == ".." {

@@ -205,7 +205,7 @@ func TestNothingOfTheProcess(t *testing.T) {
 // TestMemory exports a file in a session: it must pass through, not be held.
 func TestMemory(t *testing.T) {
 	l := newLab(t)
-	f := file{Name: "own.bin", Size: 96 * mib}
+	f := file{Name: "own.bin", Size: 64 * mib}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	task := l.export(t, f, l.with(t, "memory", nil))

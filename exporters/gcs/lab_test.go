@@ -29,7 +29,7 @@ const mib = 1 << 20
 
 var (
 	small = file{Name: "own.bin", Size: 70_001}
-	large = file{Name: "own.bin", Size: 20*mib + 3}
+	large = file{Name: "own.bin", Size: 12*mib + 3}
 )
 
 // lab is an engine with the export and the import, whose requests can be seen and tampered with.

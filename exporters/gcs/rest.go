@@ -85,15 +85,19 @@ func (u *upload) noteRead(ctx context.Context, to int64) error {
 	return nil
 }
 
-// Close implements io.Closer. It may be called again; after it nothing is read any more.
+// Close implements io.Closer.
 func (r *rest) Close() error {
+	r.stop()
+	return nil
+}
+
+// stop ends the reading: when it returns, nothing is read any more. It may be called again.
+func (r *rest) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	if r.src == nil {
-		return nil
+	if r.src != nil {
+		r.src.Close()
+		r.src = nil
 	}
-	err := r.src.Close()
-	r.src = nil
-	return err
 }

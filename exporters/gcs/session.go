@@ -141,7 +141,7 @@ func (u *upload) send(ctx context.Context, from int64) (progress, error) {
 		return progress{}, u.forget(ctx, errors.New("the session has all bytes, and has not ended"))
 	}
 	rest := u.rest(ctx, from)
-	defer rest.Close()
+	defer rest.stop()
 	if _, err := io.CopyN(io.Discard, rest, from-rest.at); err != nil {
 		return progress{}, err
 	}
@@ -149,7 +149,7 @@ func (u *upload) send(ctx context.Context, from int64) (progress, error) {
 	if err == nil && p.made == nil && p.next <= from {
 		err = engine.Errorf(engine.Unavailable, "Google took no byte of the file.")
 	}
-	rest.Close() // after it nothing is read any more
+	rest.stop() // before what was read is saved
 	return p, u.settle(ctx, err)
 }
 

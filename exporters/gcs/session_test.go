@@ -78,7 +78,7 @@ func TestGoesOn(t *testing.T) {
 		"nothing stored": {cut(1), []int64{0, 0}},
 		"some":           {cut(9*mib + 5), []int64{0, 9 * mib}},
 		"odd":            {cut(6*mib + 300<<10), []int64{0, 6*mib + 256<<10}},
-		"nearly all":     {cut(20*mib + 2), []int64{0, 20 * mib}},
+		"nearly all":     {cut(12*mib + 2), []int64{0, 12 * mib}},
 		"503":            {says(http.StatusServiceUnavailable, "Retry-After", "1"), []int64{0, 0}},
 		"500":            {says(http.StatusInternalServerError), []int64{0, 0}},
 		"part of it":     {onlyFirst(256 << 10), []int64{0, 256 << 10}},

@@ -37,6 +37,7 @@ type ReadParams struct {
 	Place
 	File string `json:"file" doc:"The file's path in full, or a pattern with * and ? for several." rule:"role=name"`
 	Path string `json:"path" doc:"Imports all files in this folder and the folders in it, where there is no file." rule:"role=folder"`
+	Root string `json:"root" doc:"A folder that file and path are below. Nothing outside of it is read, whatever names and links say."`
 }
 
 // Definition returns the definition of the kind sftp.

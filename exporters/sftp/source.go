@@ -21,14 +21,17 @@ import (
 )
 
 // source reads files from one server.
-type source struct{ *server }
+type source struct {
+	*server
+	root string // empty: all that the user may read
+}
 
 func openSource(env exporters.Env, p ReadParams) (*source, error) {
 	s, err := newServer(env, p.Place)
 	if err != nil {
 		return nil, err
 	}
-	return &source{s}, nil
+	return &source{s, p.Root}, nil
 }
 
 // ofOurs are the temporary names of deliveries.
@@ -57,12 +60,19 @@ func (s *source) Stat(ctx context.Context, name string) (o exporters.Object, err
 	ctx, stop := answered(ctx, answerTime)
 	defer stop()
 	err = s.with(ctx, func(c *session) error {
-		info, err := c.Stat(there(name))
+		at, err := s.at(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		info, err := c.Stat(at)
 		switch {
 		case err != nil:
 			return fault(ctx, err, fmt.Sprintf("read %q", name))
 		case info.IsDir():
-			return engine.Errorf(engine.NotFound, "%q is a folder at the SFTP server; the path parameter imports what is in it.", name)
+			return engine.Wrap(exporters.ErrFolder, engine.NotFound,
+				"%q is a folder at the SFTP server; the path parameter imports what is in it.", name)
+		case !info.Mode().IsRegular():
+			return engine.Errorf(engine.Invalid, "%q is no file at the SFTP server, but a device, a pipe or the like.", name)
 		}
 		o = objectOf(name, info)
 		return nil
@@ -77,15 +87,19 @@ func objectOf(name string, info fs.FileInfo) exporters.Object {
 // List implements exporters.Source. Links to files are files; those to folders are left out, since they may go in circles.
 func (s *source) List(ctx context.Context, prefix string, yield func(exporters.Object) error) error {
 	dir, start := path.Split(prefix)
-	return s.with(ctx, func(c *session) error { return c.walk(ctx, dir, start, yield) })
+	return s.with(ctx, func(c *session) error { return s.walk(ctx, c, dir, start, yield) })
 }
 
 // walk lists the files of a folder, which is empty or ends in a slash, whose names begin with start, and those of the
 // folders in it.
-func (s *session) walk(ctx context.Context, dir, start string, yield func(exporters.Object) error) error {
+func (s *source) walk(ctx context.Context, c *session, dir, start string, yield func(exporters.Object) error) error {
 	listing, stop := answered(ctx, folderTime)
 	defer stop()
-	entries, err := s.ReadDirContext(listing, there(dir))
+	at, err := s.at(listing, c, dir)
+	if err != nil {
+		return err
+	}
+	entries, err := c.ReadDirContext(listing, at)
 	if err != nil {
 		return fault(listing, err, fmt.Sprintf("list %q", dir))
 	}
@@ -96,13 +110,15 @@ func (s *session) walk(ctx context.Context, dir, start string, yield func(export
 	for _, e := range entries {
 		name := dir + e.Name()
 		if e.Mode()&fs.ModeSymlink != 0 {
-			if e, err = s.Stat(there(name)); err != nil || !e.Mode().IsRegular() {
-				continue // leads nowhere, or not to a file
+			to, err := s.through(ctx, c, name)
+			if err != nil || !to.Mode().IsRegular() {
+				continue // leads nowhere, out of the root, or not to a file
 			}
+			e = to
 		}
 		switch {
 		case e.IsDir():
-			err = s.walk(ctx, name+"/", "", yield)
+			err = s.walk(ctx, c, name+"/", "", yield)
 		case e.Mode().IsRegular():
 			err = yield(objectOf(name, e))
 		}
@@ -111,6 +127,15 @@ func (s *session) walk(ctx context.Context, dir, start string, yield func(export
 		}
 	}
 	return nil
+}
+
+// through is what a link leads to.
+func (s *source) through(ctx context.Context, c *session, name string) (fs.FileInfo, error) {
+	at, err := s.at(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Stat(at)
 }
 
 // inOrder is what an entry is ordered by, so that the names of all files are in order.
@@ -159,8 +184,8 @@ func (r *reader) open(ctx context.Context, o exporters.Object) (err error) {
 	defer stop()
 	defer context.AfterFunc(ctx, r.session.close)()
 	r.busy.Store(true)
-	if r.file, err = r.session.Open(there(o.Name)); err != nil {
-		return fault(ctx, err, fmt.Sprintf("read %q", o.Name))
+	if r.file, err = r.source.open(ctx, r.session, o.Name); err != nil {
+		return err
 	}
 	info, err := r.file.Stat()
 	if err != nil {
@@ -171,6 +196,27 @@ func (r *reader) open(ctx context.Context, o exporters.Object) (err error) {
 		return engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
 	}
 	return nil
+}
+
+// open opens the file. With a root it looks once more where the name leads, since that may have changed in between.
+func (s *source) open(ctx context.Context, c *session, name string) (*sftp.File, error) {
+	at, err := s.at(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.Open(at)
+	if err != nil {
+		return nil, fault(ctx, err, fmt.Sprintf("read %q", name))
+	}
+	again, err := s.at(ctx, c, name)
+	if err == nil && again != at {
+		err = engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was opened.", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Read implements io.Reader.

@@ -7,11 +7,13 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/archive"
+	"github.com/gantry-engine/gantry/tasks/command"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
+	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
@@ -36,6 +38,12 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		thumbnail.Operation(catalog),
 		watermark.Operation(catalog, film),
 	}
+	if op, ok := command.Operation(ctx, box); ok {
+		operations = append(operations, op)
+	}
+	if o, ok := pdf.FindOCRmyPDF(ctx, box); ok {
+		operations = append(operations, o.Operations()...)
+	}
 	return append(operations, pdf.Operations(library...)...)
 }
 
@@ -43,7 +51,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 // folder, then what is built in. A pair's merit goes before this order. Film is ffmpeg, nil where it is not there.
 func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []convert.Engine {
 	finders := []func() convert.Engine{
-		func() convert.Engine { return newOffice(ctx, box) },
+		func() convert.Engine { return found(office.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
 		func() convert.Engine { return found(film) },
@@ -52,6 +60,8 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 		func() convert.Engine { return found(raster.NewMagick(ctx, box)) },
 		func() convert.Engine { return found(raster.NewRaw(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },
+		func() convert.Engine { return found(pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)) },
+		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },
 	}
 	all := make([]convert.Engine, len(finders))
 	var looking sync.WaitGroup
@@ -76,16 +86,6 @@ func found[E any, P interface {
 	if e == nil {
 		return nil
 	}
-	return e
-}
-
-// newOffice returns LibreOffice, whose workers end with the box, or nil.
-func newOffice(ctx context.Context, box *toolbox.Box) convert.Engine {
-	e := office.New(ctx, box, box.Scratch())
-	if e == nil {
-		return nil
-	}
-	box.Defer(e.Close)
 	return e
 }
 

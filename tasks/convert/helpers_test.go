@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -93,7 +94,7 @@ func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is not installed", name)
+		enginetest.Missing(t, name)
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), path, args...)

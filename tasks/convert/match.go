@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -11,8 +12,15 @@ import (
 // offers are the conversions that some worker offers.
 type offers []engine.Row
 
+// engineAliases are names that clients know an engine by, beside its own.
+var engineAliases = map[string]string{"office": "libreoffice", "archivetool": "archivelib"}
+
+// engineNamed returns the name by which the engine that a client asks for is known here.
+func engineNamed(name string) string { return cmp.Or(engineAliases[name], name) }
+
 // match finds what no file could make possible. Where one engine alone can do what is asked for, it is the task's tool.
 func match(p Params, known []engine.File, rows []engine.Row) (tool string, problems []param.Problem) {
+	p.Engine = engineNamed(p.Engine)
 	offered, to := offers(rows), ParseFormat(p.OutputFormat)
 	problems = offered.checkEngine(p)
 	if to == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -29,7 +30,7 @@ func Operation(c *Catalog) engine.Operation {
 		Params{Options: DefaultOptions()}, h)
 	op.Check = engine.CheckWith(check)
 	op.Match = engine.MatchWith(match)
-	op.Rows = h.rows
+	op.Rows = sync.OnceValue(h.rows)
 	return op
 }
 
@@ -152,6 +153,7 @@ func (h handler) convert(
 
 // route is the way to go. What is offered elsewhere only is done there.
 func (h handler) route(run *engine.Run, from, to Format, p Params) (Route, error) {
+	p.Engine = engineNamed(p.Engine)
 	offered := offers(run.Offered())
 	missing := offered.unsupported(from, to, p.Engine)
 	route, err := h.catalog.Route(from, to, p.Engine)

@@ -1,6 +1,7 @@
 package convert_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -66,6 +67,8 @@ func TestOperation(t *testing.T) {
 			[]string{"README.html"}, "text/html", "plain"},
 		"engine": {`{"output_format":"pdf","engine":"plain"}`,
 			[]stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
+		"engine as clients call it": {`{"output_format":"tar","engine":"archivetool"}`,
+			[]stored{{"a.zip", string(zipOf(t, zip.FileHeader{Name: "a.txt"}))}}, []string{"a.tar"}, "application/x-tar", "archivelib"},
 		"unknown option": {`{"output_format":"json","sharpness":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
 			"application/json", "sheetlib"},
 	} {

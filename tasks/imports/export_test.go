@@ -17,3 +17,6 @@ func Fetch(ctx context.Context, client *http.Client, address string, limits engi
 	defer d.Close()
 	return io.ReadAll(d)
 }
+
+// FromHome is fromHome, for tests.
+func FromHome(w engine.Workspace, asked string) (string, error) { return fromHome(w, true, asked) }

@@ -1,4 +1,5 @@
-// Package imports holds the operations that bring files in from the web, from an upload form and from the job itself.
+// Package imports holds the operations that bring files in from the web, from an upload form, from an
+// organisation and from the job itself.
 // What reads storage systems is made from the exporters' list.
 package imports
 
@@ -12,7 +13,7 @@ import (
 // All returns the operations. Client makes the calls of import/url: it decides which addresses may be called and how
 // redirects are followed, and must undo no compression.
 func All(client *http.Client) []engine.Operation {
-	return []engine.Operation{fromURL(client), fromUpload(), fromBase64(), fromRaw()}
+	return []engine.Operation{fromURL(client), fromUpload(), fromBase64(), fromRaw(), fromFile()}
 }
 
 // passOn is the handler of operations whose file is there before they run.

@@ -70,7 +70,7 @@ func (i importer) Run(ctx context.Context, run *engine.Run, p urlParams) (engine
 		return engine.Result{}, err
 	}
 	if p.FileName == "" && path.Ext(f.Name) == "" {
-		f.Name = engine.CleanName(f.Name + extensionOf(f.MIME))
+		f.Name = engine.CleanName(f.Name + engine.Extension(f.MIME))
 	}
 	return engine.Result{Files: []engine.File{f}}, nil
 }

@@ -100,7 +100,7 @@ func texts(t *testing.T, path string) []string {
 	t.Helper()
 	for _, name := range []string{"qpdf", "pdftotext"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("%s is not installed", name)
+			enginetest.Missing(t, name)
 		}
 	}
 	if out, err := exec.CommandContext(t.Context(), "qpdf", "--check", path).CombinedOutput(); err != nil {

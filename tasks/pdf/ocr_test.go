@@ -56,7 +56,7 @@ func ocr(t *testing.T, files ...stored) *enginetest.Server {
 	t.Helper()
 	o, ok := pdf.FindOCRmyPDF(t.Context(), open(t))
 	if !ok {
-		t.Skip("ocrmypdf is not installed")
+		enginetest.Missing(t, "ocrmypdf")
 	}
 	return enginetest.Start(t, append(o.Operations(), imports(files...))...)
 }

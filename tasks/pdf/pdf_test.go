@@ -135,7 +135,7 @@ func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is not installed", name)
+		enginetest.Missing(t, name)
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), path, args...)

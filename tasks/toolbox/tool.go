@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Tool is a program that was found.
@@ -52,7 +53,8 @@ type finding struct {
 }
 
 // Find looks a program up: in the tools folder (bin), /usr/bin, /usr/sbin and /usr/local/bin. It runs it once to learn the
-// version, fenced in and for at most 5 seconds; the answer is remembered. A program that gives no version is not there.
+// version, fenced in and for at most 30 seconds; the answer is remembered, also in Cache for as long as the program is the same
+// file. A program that gives no version is not there.
 func (b *Box) Find(ctx context.Context, p Program) (Tool, bool) {
 	if len(p.Files) == 0 {
 		p.Files = []string{p.Name}
@@ -94,7 +96,22 @@ func (b *Box) find(ctx context.Context, p Program) (Tool, bool) {
 }
 
 func (b *Box) version(ctx context.Context, t Tool, p Program) string {
-	ctx, cancel := context.WithTimeout(ctx, trial)
+	file := b.versionFile(t, p.Args)
+	if version := remembered(file); version != "" {
+		return version
+	}
+	version := b.ask(ctx, t, p)
+	if version != "" && file != "" {
+		remember(file, version)
+	}
+	return version
+}
+
+// longestAnswer is how long a program may take to say its version: some are slow for the first time after a boot.
+const longestAnswer = 30 * time.Second
+
+func (b *Box) ask(ctx context.Context, t Tool, p Program) string {
+	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
 	defer cancel()
 	c := b.Command(t, "", p.Args...)
 	outcome, err := c.Run(ctx)

@@ -35,7 +35,7 @@ const (
 // Config is what a Box is made of. The zero value is usable.
 type Config struct {
 	Tools       string         // folder with tools that no package brings; "" if there is none
-	Scratch     string         // an existing folder for private temporary folders; "" for the machine's own
+	Scratch     string         // an existing folder of this process alone for temporary folders; "" for the machine's own
 	Unsandboxed bool           // run programs without a fence where none works
 	Sandbox     Kind           // this one only; "" for the best that works here
 	Egress      *egress.Policy // whom commands that are Online may call; nil for nobody
@@ -73,6 +73,7 @@ func New(ctx context.Context, c Config) (*Box, error) {
 			return nil, fmt.Errorf("find the tools folder: %w", err)
 		}
 	}
+	sweepScratch(c.Scratch)
 	b := &Box{config: c, self: self, starter: make(chan func()), found: map[string]*finding{}}
 	go b.forks()
 	b.choose(ctx)
@@ -80,6 +81,19 @@ func New(ctx context.Context, c Config) (*Box, error) {
 		b.cgroups = findCgroups()
 	}
 	return b, nil
+}
+
+// sweepScratch removes what a process that was killed left in the folder.
+func sweepScratch(dir string) {
+	if dir == "" {
+		return
+	}
+	for _, kind := range []string{"tool-*", "worker-*"} {
+		left, _ := filepath.Glob(filepath.Join(dir, kind))
+		for _, path := range left {
+			_ = os.RemoveAll(path)
+		}
+	}
 }
 
 // Defer has Close call end first, the last one given before the others: for what keeps workers of its own.

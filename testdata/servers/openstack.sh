@@ -9,7 +9,7 @@ SEED=$(cd "$(dirname "$0")" && pwd)/openstack
 PY=/usr/bin/python3
 PACKAGES=(keystone uwsgi-core uwsgi-plugin-python3 swift-proxy swift-account swift-container swift-object memcached curl)
 ADMIN_PASSWORD=admin-pass SERVICE_PASSWORD=service-pass USER_PASSWORD=pipeline-pass-0123456789
-LARGEST=6291456
+LARGEST=${SWIFT_LARGEST:-6291456}
 
 do_have() { [ "$(id -u)" = 0 ] && apt_have "${PACKAGES[@]}" && [ -e "$(template_path)" ]; }
 

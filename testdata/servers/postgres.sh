@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # PostgreSQL: a cluster of its own, from the distribution's packages, run by a plain user. Durability is off: a process of
-# the server may be killed, its machine not.
+# the server may be killed, its machine not. POSTGRES_FSYNC=on turns it on.
 #
 #   postgres.sh down DIR   takes a started server away as a crash would; up brings it back in its place
 . "$(dirname "$0")/lib.sh"
@@ -41,7 +41,7 @@ do_start() {
       --pwfile=/dev/stdin <"$STATE/password" >"$STATE/initdb.log" 2>&1 || { cat "$STATE/initdb.log" >&2; return 1; }
   fi
   data=$(readlink -f "$data")
-  echo "-p $port -c listen_addresses=$HOST -c unix_socket_directories= -c max_connections=300 -c fsync=off -c full_page_writes=off" \
+  echo "-p $port -c listen_addresses=$HOST -c unix_socket_directories= -c max_connections=300 -c fsync=${POSTGRES_FSYNC:-off} -c full_page_writes=${POSTGRES_FSYNC:-off}" \
     >"$STATE/options"
   up
   emit "POSTGRES_URL=postgres://postgres:postgres@$HOST:$port/postgres?sslmode=disable"

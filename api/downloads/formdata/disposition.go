@@ -7,6 +7,12 @@ import (
 	"unicode/utf8"
 )
 
+// FileName returns the file's name that a Content-Disposition gives, empty if it gives none.
+func FileName(value string) string {
+	_, name := disposition(value)
+	return name
+}
+
 // disposition reads a part's Content-Disposition: the field's name, and the file's name if there is one.
 //
 // A value in quotes ends at a quote after which the header ends or goes on, so that a stray quote inside does no harm;

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -28,7 +29,7 @@ func newEngine(t *testing.T) *ebook.Engine {
 	t.Cleanup(box.Close)
 	e := ebook.New(t.Context(), box)
 	if e == nil {
-		t.Skip("calibre is not installed")
+		enginetest.Missing(t, "calibre")
 	}
 	return e
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // command converts by LibreOffice's command line. It starts LibreOffice anew, with a profile of its own: of two that share
@@ -20,8 +22,11 @@ func (e *Engine) command(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	defer os.RemoveAll(scratch)
-	profile, err := newProfile(scratch)
-	if err != nil {
+	if err := unlock(in, job); err != nil {
+		return nil, err
+	}
+	profile := filepath.Join(scratch, "profile")
+	if err := lok.NewProfile(profile); err != nil {
 		return nil, err
 	}
 	c := e.box.Command(e.soffice, job.Dir)
@@ -38,9 +43,12 @@ func (e *Engine) command(ctx context.Context, job convert.Job) ([]string, error)
 	}
 	// Its exit code says nothing: it is 0 when nothing was made.
 	made := filepath.Join(scratch, "in."+string(job.To))
-	if err := collect(made, job.Out()); err != nil {
-		return nil, engine.Wrap(fmt.Errorf("no output: %v", outcome), engine.Invalid,
+	if err := toolbox.CheckOutput(job.Dir, made, job.Limits.Unpacked); err != nil {
+		return nil, engine.Wrap(fmt.Errorf("%w: %v", err, outcome), engine.Invalid,
 			"LibreOffice could not convert the %s file: it is damaged, encrypted or not what its type says.", job.From)
+	}
+	if err := os.Rename(made, job.Out()); err != nil {
+		return nil, fmt.Errorf("take the output: %w", err)
 	}
 	return []string{job.Out()}, nil
 }

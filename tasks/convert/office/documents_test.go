@@ -3,6 +3,14 @@ package office_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -117,4 +125,63 @@ func xlsx(t *testing.T, text string, options ...excelize.Options) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// lockedODT is an OpenDocument text encrypted as section 3.4 of part 3 of OpenDocument 1.2 says, with AES-256.
+func lockedODT(t *testing.T, text, password string) string {
+	t.Helper()
+	content := fodt(text)
+	content = strings.ReplaceAll(content, "office:document ", "office:document-content ")
+	content = strings.ReplaceAll(content, "</office:document>", "</office:document-content>")
+	content = strings.Replace(content, ` office:mimetype="application/vnd.oasis.opendocument.text"`, "", 1)
+	var squeezed bytes.Buffer
+	w, err := flate.NewWriter(&squeezed, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(content)); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	plain := squeezed.Bytes()
+	sum := sha256.Sum256(plain[:min(1024, len(plain))])
+	padding := aes.BlockSize - len(plain)%aes.BlockSize
+	plain = append(plain, bytes.Repeat([]byte{byte(padding)}, padding)...)
+	salt, iv, start := bytes.Repeat([]byte{7}, 16), bytes.Repeat([]byte{9}, 16), sha256.Sum256([]byte(password))
+	key, err := pbkdf2.Key(sha1.New, string(start[:]), salt, 1024, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(plain, plain)
+	base := base64.StdEncoding.EncodeToString
+	manifest := `<?xml version="1.0" encoding="UTF-8"?><manifest:manifest ` +
+		`xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">` +
+		`<manifest:file-entry manifest:full-path="/" manifest:version="1.2" manifest:media-type="application/vnd.oasis.opendocument.text"/>` +
+		`<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml" manifest:size="` + strconv.Itoa(len(content)) +
+		`"><manifest:encryption-data manifest:checksum-type="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0#sha256-1k" ` +
+		`manifest:checksum="` + base(sum[:]) + `"><manifest:algorithm manifest:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" ` +
+		`manifest:initialisation-vector="` + base(iv) + `"/><manifest:key-derivation manifest:key-derivation-name="PBKDF2" ` +
+		`manifest:key-size="32" manifest:iteration-count="1024" manifest:salt="` + base(salt) + `"/><manifest:start-key-generation ` +
+		`manifest:start-key-generation-name="http://www.w3.org/2000/09/xmldsig#sha256" manifest:key-size="32"/>` +
+		`</manifest:encryption-data></manifest:file-entry></manifest:manifest>`
+	var file bytes.Buffer
+	z := zip.NewWriter(&file)
+	for _, m := range []member{
+		{"mimetype", "application/vnd.oasis.opendocument.text"}, {"content.xml", string(plain)}, {"META-INF/manifest.xml", manifest},
+	} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: zip.Store})
+		if err == nil {
+			_, err = w.Write([]byte(m.content))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.String()
 }

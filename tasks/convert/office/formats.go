@@ -97,7 +97,6 @@ var targets = map[kind]map[convert.Format]target{
 		"pptx": {filter: "Impress MS PowerPoint 2007 XML", kit: "pptx"},
 		"pptm": {filter: "Impress MS PowerPoint 2007 XML VBA"},
 		"potx": {filter: "Impress MS PowerPoint 2007 XML Template"},
-		"ppsx": {filter: "Impress MS PowerPoint 2007 XML AutoPlay"},
 		"ppt":  {filter: "MS PowerPoint 97", kit: "ppt"},
 		"pot":  {filter: "MS PowerPoint 97 Vorlage"},
 		"pps":  {filter: "MS PowerPoint 97 AutoPlay"},
@@ -124,7 +123,7 @@ func pairs() []convert.Pair {
 		made := targets[sources[from].kind]
 		for _, to := range slices.Sorted(maps.Keys(made)) {
 			if from != to {
-				all = append(all, convert.Pair{From: from, To: to})
+				all = append(all, convert.Pair{From: from, To: to, Options: fields(from, to)})
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
@@ -32,11 +33,10 @@ func newEngine(t *testing.T) *office.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	e := office.New(t.Context(), box, t.TempDir())
+	e := office.New(t.Context(), box)
 	if e == nil {
-		t.Skip("LibreOffice is not installed")
+		enginetest.Missing(t, "LibreOffice")
 	}
-	t.Cleanup(e.Close)
 	return e
 }
 
@@ -45,6 +45,7 @@ type input struct {
 	content  string
 	from, to convert.Format
 	options  convert.Options
+	progress func(int)
 }
 
 // run converts in a fresh folder, and returns the path of the output.
@@ -56,7 +57,7 @@ func (in input) run(ctx context.Context, t *testing.T, e convert.Engine) (string
 		t.Fatal(err)
 	}
 	job := convert.Job{In: path, Name: "-@input." + string(in.from), From: in.from, To: in.to, Dir: filepath.Join(dir, "out"),
-		Options: in.options, Limits: convert.LimitsOf(engine.DefaultLimits())}
+		Options: in.options, Progress: in.progress, Limits: convert.LimitsOf(engine.DefaultLimits())}
 	if err := os.Mkdir(job.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func read(t *testing.T, path string) string {
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
+		enginetest.Missing(t, name)
 	}
 	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 	if err != nil {
@@ -136,5 +137,22 @@ func TestDocumentsBecomePDF(t *testing.T) {
 				t.Errorf("got %q on %s pages", got, pages(t, out))
 			}
 		})
+	}
+}
+
+// TestEveryOutput writes every format of each application; that the output is of its format is checked by Convert.
+func TestEveryOutput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	e := newEngine(t)
+	sources := map[convert.Format]string{"fodt": fodt("a fine day"), "fods": fods("a fine day"), "fodp": fodp("a fine day"),
+		"fodg": fodg("a fine day")}
+	for _, p := range e.Pairs() {
+		if content, ok := sources[p.From]; ok {
+			t.Run(string(p.From+" to "+p.To), func(t *testing.T) {
+				input{content: content, from: p.From, to: p.To}.must(t, e)
+			})
+		}
 	}
 }

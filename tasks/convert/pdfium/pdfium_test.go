@@ -22,6 +22,7 @@ import (
 	_ "image/png"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
@@ -38,7 +39,7 @@ func start(t testing.TB) *pdfium.Engine {
 	t.Helper()
 	e, err := library()
 	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("the tools folder has no pdfium.wasm: GANTRY_TOOLS names it")
+		enginetest.Missing(t, "pdfium.wasm in GANTRY_TOOLS")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +188,7 @@ func TestRefusals(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	if _, err := exec.LookPath("qpdf"); err != nil {
-		t.Skip("qpdf is not installed")
+		enginetest.Missing(t, "qpdf")
 	}
 	dir := t.TempDir()
 	plain, locked := filepath.Join(dir, "plain.pdf"), filepath.Join(dir, "locked.pdf")

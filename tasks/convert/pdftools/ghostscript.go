@@ -19,15 +19,18 @@ type Ghostscript struct {
 	tool toolbox.Tool
 }
 
-// FindGhostscript returns the engine if the program is there and a fence works here.
-func FindGhostscript(ctx context.Context, box *toolbox.Box) (*Ghostscript, bool) {
+// NewGhostscript returns the engine, or nil unless the program is there and a fence works here.
+func NewGhostscript(ctx context.Context, box *toolbox.Box) *Ghostscript {
 	if box.Kind() == toolbox.Unsandboxed || box.Kind() == toolbox.Refused {
-		return nil, false
+		return nil
 	}
 	tool, ok := box.Find(ctx, toolbox.Program{
 		Name: "ghostscript", Files: []string{"gs"}, Version: regexp.MustCompile(`^(\d+\.[\d.]+)`),
 	})
-	return &Ghostscript{box, tool}, ok
+	if !ok {
+		return nil
+	}
+	return &Ghostscript{box, tool}
 }
 
 // Name is "ghostscript".

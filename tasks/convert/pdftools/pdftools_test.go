@@ -14,6 +14,8 @@ import (
 	_ "golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/pdf"
@@ -38,18 +40,18 @@ func open(t testing.TB) *toolbox.Box {
 
 func poppler(t testing.TB) convert.Engine {
 	t.Helper()
-	p, ok := pdftools.FindPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
-	if !ok {
-		t.Skip("poppler is not installed")
+	p := pdftools.NewPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
+	if p == nil {
+		enginetest.Missing(t, "poppler")
 	}
 	return p
 }
 
 func ghostscript(t testing.TB) *pdftools.Ghostscript {
 	t.Helper()
-	g, ok := pdftools.FindGhostscript(t.Context(), open(t))
-	if !ok {
-		t.Skip("ghostscript is not installed")
+	g := pdftools.NewGhostscript(t.Context(), open(t))
+	if g == nil {
+		enginetest.Missing(t, "ghostscript")
 	}
 	return g
 }
@@ -155,10 +157,10 @@ func TestPassword(t *testing.T) {
 	if _, err := run(t.Context(), t, e, "pdf", content, "txt", convert.Options{Password: "user"}); err != nil {
 		t.Error(err)
 	}
-	for o, want := range map[convert.Options]string{
-		{}: "protected by a password", {Password: "x"}: "parameter password is wrong",
+	for password, want := range map[param.Secret]string{
+		"": "protected by a password", "x": "parameter password is wrong",
 	} {
-		_, err := run(t.Context(), t, e, "pdf", content, "txt", o)
+		_, err := run(t.Context(), t, e, "pdf", content, "txt", convert.Options{Password: password})
 		if engine.CodeOf(err) != engine.Invalid || !strings.Contains(engine.MessageOf(err), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -196,7 +198,7 @@ func TestPostScript(t *testing.T) {
 		}
 		for _, c := range [][]string{{"qpdf", "--check", outputs[0]}, {"pdfinfo", outputs[0]}} {
 			if _, err := exec.LookPath(c[0]); err != nil {
-				t.Skipf("%s is not installed", c[0])
+				enginetest.Missing(t, c[0])
 			}
 			out, err := exec.CommandContext(t.Context(), c[0], c[1:]...).CombinedOutput()
 			if err != nil || c[0] == "pdfinfo" && !strings.Contains(string(out), pageSize) {

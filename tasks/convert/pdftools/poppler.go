@@ -21,8 +21,8 @@ type Poppler struct {
 	info, draw, text, html toolbox.Tool
 }
 
-// FindPoppler returns the engine if all its programs are there.
-func FindPoppler(ctx context.Context, box *toolbox.Box, unlock Unlock) (*Poppler, bool) {
+// NewPoppler returns the engine, or nil unless all its programs are there.
+func NewPoppler(ctx context.Context, box *toolbox.Box, unlock Unlock) *Poppler {
 	p := &Poppler{box: box, unlock: unlock}
 	for name, tool := range map[string]*toolbox.Tool{
 		"pdfinfo": &p.info, "pdftoppm": &p.draw, "pdftotext": &p.text, "pdftohtml": &p.html,
@@ -31,11 +31,11 @@ func FindPoppler(ctx context.Context, box *toolbox.Box, unlock Unlock) (*Poppler
 			Name: name, Args: []string{"-v"}, Version: regexp.MustCompile(`version (\d+\.[\d.]+)`),
 		})
 		if !ok {
-			return nil, false
+			return nil
 		}
 		*tool = found
 	}
-	return p, true
+	return p
 }
 
 // Name is "poppler".
@@ -44,13 +44,13 @@ func (*Poppler) Name() string { return "poppler" }
 // Version is that of the programs.
 func (p *Poppler) Version() string { return p.draw.Version }
 
-// Pairs lists pdf to jpg, png, tiff, txt and html.
+// Pairs lists pdf to jpg, png, tiff, txt and html. At jpg and txt poppler is the fastest by far; its png takes long to pack.
 func (*Poppler) Pairs() []convert.Pair {
 	return []convert.Pair{
-		{From: "pdf", To: "jpg", Options: convert.Fields(append(pictureOptions(), "quality")...)},
+		{From: "pdf", To: "jpg", Options: convert.Fields(append(pictureOptions(), "quality")...), Merit: 1},
 		{From: "pdf", To: "png", Options: convert.Fields(pictureOptions()...)},
 		{From: "pdf", To: "tiff", Options: convert.Fields(pictureOptions()...)},
-		{From: "pdf", To: "txt", Options: convert.Fields("pages", "password")},
+		{From: "pdf", To: "txt", Options: convert.Fields("pages", "password"), Merit: 1},
 		{From: "pdf", To: "html", Options: convert.Fields("pages", "password")},
 	}
 }
@@ -72,6 +72,11 @@ func (p *Poppler) Convert(ctx context.Context, job convert.Job) ([]string, error
 	case "txt":
 		return p.joined(ctx, job, pages, p.words)
 	case "html":
+		for _, page := range pages {
+			if _, err := (convert.Options{PixelDensity: htmlDensity}).Raster(page.width, page.height, job.Limits.Pixels); err != nil {
+				return nil, err
+			}
+		}
 		return p.joined(ctx, job, pages, p.markup)
 	}
 	return p.pictures(ctx, job, pages)
@@ -254,6 +259,9 @@ func (p *Poppler) words(ctx context.Context, job convert.Job, first, last int, p
 	c.Args = []string{"-f", strconv.Itoa(first), "-l", strconv.Itoa(last), "-enc", "UTF-8", c.In(job.In), c.Path(path)}
 	return run(ctx, c)
 }
+
+// htmlDensity is that of the picture that pdftohtml draws of all in a page that is not text.
+const htmlDensity = 108
 
 // markup makes HTML that holds its pictures, as one file must.
 func (p *Poppler) markup(ctx context.Context, job convert.Job, first, last int, path string) error {

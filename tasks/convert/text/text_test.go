@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -31,7 +32,7 @@ func newEngine(t *testing.T) *text.Engine {
 	t.Cleanup(box.Close)
 	e := text.New(t.Context(), box)
 	if e == nil {
-		t.Skip("pandoc is not installed")
+		enginetest.Missing(t, "pandoc")
 	}
 	return e
 }

@@ -5,8 +5,8 @@ package lok
 
 import "time"
 
-// Argument is the first argument that makes this program a worker; the second is the folder of LibreOffice's libraries,
-// the third the folder for its profile.
+// Argument is the first argument that makes this program a worker; the second is the folder of LibreOffice's libraries. Its
+// profile goes into HOME, which must be the worker's own.
 const Argument = "office-worker"
 
 // Environment is what a worker needs beside its arguments: LibreOffice replaces signal handlers that Go's preemption
@@ -32,7 +32,6 @@ type Event struct {
 	Done     bool    `json:"done,omitempty"`
 	Failed   Failure `json:"failed,omitempty"`
 	Detail   string  `json:"detail,omitempty"` // what LibreOffice says; it may hold paths
-	Memory   int64   `json:"memory,omitempty"` // bytes that the worker holds, of Done and Failed
 }
 
 // Beat is how often a worker says that it is alive.

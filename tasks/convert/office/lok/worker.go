@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +33,12 @@ func Main(args []string) int {
 }
 
 func serve(args []string) error {
-	if len(args) != 2 {
-		return errors.New("an office worker needs the folder of LibreOffice and one for its profile")
+	if len(args) != 1 {
+		return errors.New("an office worker needs the folder of LibreOffice")
+	}
+	profile := filepath.Join(os.Getenv("HOME"), "office")
+	if err := NewProfile(profile); err != nil {
+		return err
 	}
 	events, err := takeOutput()
 	if err != nil {
@@ -42,7 +46,7 @@ func serve(args []string) error {
 	}
 	w := &worker{events: &output{encoder: json.NewEncoder(events)}}
 	go w.events.beat()
-	if w.kit, err = start(args[0], args[1], w.called); err != nil {
+	if w.kit, err = start(args[0], profile, w.called); err != nil {
 		return fmt.Errorf("start LibreOffice: %w", err)
 	}
 	if err := w.events.send(Event{Ready: true}); err != nil {
@@ -84,17 +88,6 @@ func (o *output) beat() {
 	}
 }
 
-// resident returns how many bytes of memory this process holds, or 0.
-func resident() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	fields := strings.Fields(string(text))
-	if err != nil || len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize())
-}
-
 // worker converts, one document at a time. LibreOffice calls back on the thread that waits for it.
 type worker struct {
 	kit     *kit
@@ -113,9 +106,7 @@ func (w *worker) answer(in io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &w.request); err != nil {
 			return fmt.Errorf("read a request: %w", err)
 		}
-		e := w.convert()
-		e.Memory = resident()
-		if err := w.events.send(e); err != nil {
+		if err := w.events.send(w.convert()); err != nil {
 			return err
 		}
 	}

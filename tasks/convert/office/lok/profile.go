@@ -1,4 +1,4 @@
-package office
+package lok
 
 import (
 	"fmt"
@@ -28,15 +28,14 @@ const settings = `<?xml version="1.0" encoding="UTF-8"?>
 </oor:items>
 `
 
-// newProfile makes the folder of a profile below dir.
-func newProfile(dir string) (string, error) {
-	profile := filepath.Join(dir, "profile")
+// NewProfile makes the folder profile, with settings that keep LibreOffice from running macros and following links.
+func NewProfile(profile string) error {
 	if err := os.MkdirAll(filepath.Join(profile, "user"), 0o700); err != nil {
-		return "", fmt.Errorf("make a profile: %w", err)
+		return fmt.Errorf("make a profile: %w", err)
 	}
 	file := filepath.Join(profile, "user", "registrymodifications.xcu")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
-		return "", fmt.Errorf("write a profile: %w", err)
+		return fmt.Errorf("write a profile: %w", err)
 	}
-	return profile, nil
+	return nil
 }

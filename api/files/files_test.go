@@ -1,0 +1,425 @@
+package files_test
+
+import (
+	"bufio"
+	"fmt"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gantry-engine/gantry/engine"
+)
+
+func TestUploadForms(t *testing.T) {
+	c, _ := start(t)
+	long := strings.Repeat("é", 200) + ".txt"
+	tests := []struct {
+		name, query, body string
+		headers           []string
+		filename, mime    string
+		size              string
+		content           string // if not the body
+	}{
+		{name: "raw", query: "?filename=a.txt", body: "hello", headers: []string{"Content-Type", "text/plain"},
+			filename: "a.txt", mime: "text/plain", size: "5"},
+		{name: "its type is kept as it is sent", query: "?filename=a.txt", body: "hello",
+			headers:  []string{"Content-Type", "text/plain; charset=iso-8859-1"},
+			filename: "a.txt", mime: "text/plain; charset=iso-8859-1", size: "5"},
+		{name: "nothing said", body: "%PDF-1.7\n", filename: "file.pdf", mime: "application/pdf", size: "9"},
+		{name: "what curl says by itself", body: "hello", headers: []string{"Content-Type", "application/x-www-form-urlencoded"},
+			filename: "file.txt", mime: "text/plain", size: "5"},
+		{name: "a disposition", body: "x", headers: []string{"Content-Disposition", `attachment; filename="b.txt"; filename*=UTF-8''%C3%BC.txt`},
+			filename: "ü.txt", mime: "text/plain", size: "1"},
+		{name: "the query before the disposition", query: "?filename=c.txt", body: "x",
+			headers: []string{"Content-Disposition", `attachment; filename="b.txt"`}, filename: "c.txt", mime: "text/plain", size: "1"},
+		{name: "empty", query: "?filename=e.txt", headers: []string{"Content-Type", "text/plain"}, filename: "e.txt", mime: "text/plain", size: "0"},
+		{name: "the JSON form", body: `{"content_type":"text/csv","data":"YSxiCg=="}`, headers: []string{"Content-Type", "application/json"},
+			filename: "file.txt", mime: "text/csv", size: "4", content: "a,b\n"},
+		{name: "URL-safe and unpadded", query: "?filename=u", body: `{"data":"-_8","content_type":"image/x"}`,
+			headers: []string{"Content-Type", "application/json; charset=utf-8"}, filename: "u", mime: "image/x", size: "2", content: "\xfb\xff"},
+		{name: "the JSON form, but raw", query: "?alt=media&filename=f.json", body: `{"content_type":"text/csv","data":"YSxiCg=="}`,
+			headers: []string{"Content-Type", "application/json"}, filename: "f.json", mime: "application/json", size: "45"},
+		{name: "JSON with a member more", query: "?filename=g.json", body: `{"content_type":"text/csv","data":"YSxiCg==","x":"1"}`,
+			headers: []string{"Content-Type", "application/json"}, filename: "g.json", mime: "application/json", size: "53"},
+		{name: "JSON with a member less", query: "?filename=g.json", body: `{"data":"YSxiCg=="}`,
+			headers: []string{"Content-Type", "application/json"}, filename: "g.json", mime: "application/json", size: "19"},
+		{name: "no base64", query: "?filename=g.json", body: `{"content_type":"text/csv","data":"YSxiCg="}`,
+			headers: []string{"Content-Type", "application/json"}, filename: "g.json", mime: "application/json", size: "44"},
+		{name: "null", query: "?filename=g.json", body: `{"content_type":null,"data":"YQ=="}`,
+			headers: []string{"Content-Type", "application/json"}, filename: "g.json", mime: "application/json", size: "35"},
+		{name: "path", query: "?filename=" + url.QueryEscape(`..\../../etc/passwd`), body: "x", filename: "passwd", mime: "text/plain", size: "1"},
+		{name: "header in the name", query: "?filename=" + url.QueryEscape("a\r\nX-Evil: 1\x00\"\u202egpj.txt"), body: "x",
+			filename: `aX-Evil: 1"gpj.txt`, mime: "text/plain", size: "1"},
+		{name: "long name", query: "?filename=" + url.QueryEscape(long), body: "x", filename: strings.Repeat("é", 125) + ".txt", mime: "text/plain", size: "1"},
+		{name: "type that attacks", query: "?filename=a.txt", body: "x", headers: []string{"Content-Type", "text/html é"},
+			filename: "a.txt", mime: "text/plain", size: "1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := c.call(t, "POST", c.files(":upload"+tt.query), tt.body, tt.headers...).metadata(t)
+			if m.Filename != tt.filename || m.MIMEType != tt.mime || m.SizeBytes != tt.size {
+				t.Errorf("got %+v, want %q %q %s", m, tt.filename, tt.mime, tt.size)
+			}
+			if !strings.HasPrefix(m.Name, "organizations/"+string(c.organisation)+"/files/") {
+				t.Errorf("got name %q", m.Name)
+			}
+			if _, err := time.Parse(time.RFC3339, m.CreateTime); err != nil {
+				t.Error(err)
+			}
+			if again := c.call(t, "GET", c.files("/"+m.id()+"/metadata"), "").metadata(t); again != m {
+				t.Errorf("later %+v, first %+v", again, m)
+			}
+			want := tt.content
+			if want == "" {
+				want = tt.body
+			}
+			d := c.call(t, "GET", c.files("/"+m.id()+":download"), "")
+			if d.body != want || d.header.Get("Content-Type") != tt.mime || d.header.Get("X-Evil") != "" {
+				t.Errorf("got %q %v", d.body, d.header)
+			}
+			kind, params, err := mime.ParseMediaType(d.header.Get("Content-Disposition"))
+			if err != nil || kind != "attachment" || params["filename"] != tt.filename {
+				t.Errorf("got disposition %q (%v)", d.header.Get("Content-Disposition"), err)
+			}
+			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "private",
+				"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"} {
+				if got := d.header.Get(name); got != want {
+					t.Errorf("%s: got %q", name, got)
+				}
+			}
+		})
+	}
+}
+
+func TestDownload(t *testing.T) {
+	c, _ := start(t)
+	m := c.upload(t, "a.txt", "0123456789")
+	at := c.files("/" + m.id() + ":download")
+	whole := c.call(t, "GET", at, "")
+	if part := c.call(t, "GET", at, "", "Range", "bytes=2-4"); part.status != 206 || part.body != "234" {
+		t.Errorf("range: got %d %q", part.status, part.body)
+	}
+	if same := c.call(t, "GET", at, "", "If-None-Match", whole.header.Get("ETag")); same.status != 304 || same.body != "" {
+		t.Errorf("revalidation: got %d %q", same.status, same.body)
+	}
+	if head := c.call(t, "HEAD", at, ""); head.status != 200 || head.header.Get("Content-Length") != "10" {
+		t.Errorf("HEAD: got %d %v", head.status, head.header)
+	}
+	if escaped := c.call(t, "GET", strings.Replace(at, ":download", "%3Adownload", 1), ""); escaped.body != "0123456789" {
+		t.Errorf("escaped colon: got %d %q", escaped.status, escaped.body)
+	}
+	c.token = "Bearer " + c.token
+	if bare := c.call(t, "GET", at, "", "Authorization", strings.TrimPrefix(c.token, "Bearer ")); bare.status != 200 {
+		t.Errorf("bare token: got %d %s", bare.status, bare.body)
+	}
+	if gone := c.call(t, "DELETE", c.files("/"+m.id()), "", "Authorization", c.token); gone.status != 200 || gone.body != "{}" {
+		t.Errorf("delete: got %d %q", gone.status, gone.body)
+	}
+	for _, path := range []string{at, c.files("/" + m.id() + "/metadata")} {
+		if a := c.call(t, "GET", path, "", "Authorization", c.token); a.status != 404 {
+			t.Errorf("%s after the deletion: got %d", path, a.status)
+		}
+	}
+}
+
+// TestOthersSeeNothing probes every route as a member of another organisation, with its own organisation in the path and with
+// theirs, and without a key, and with a key that may not.
+func TestOthersSeeNothing(t *testing.T) {
+	mine, theirs := start(t)
+	m := mine.upload(t, "secret.txt", "secret")
+	routes := [][2]string{
+		{"POST", ":upload"}, {"POST", ":generateUploadUrl"}, {"GET", "/ID:download"}, {"HEAD", "/ID:download"}, {"GET", "/ID/metadata"},
+		{"POST", "/ID:generateDownloadUrl"}, {"DELETE", "/ID"},
+	}
+	for _, r := range routes {
+		method, path := r[0], strings.Replace(r[1], "ID", m.id(), 1)
+		if a := theirs.call(t, method, mine.files(path), ""); a.status != 404 || strings.Contains(a.body, "secret") {
+			t.Errorf("%s %s as a stranger: got %d %s", method, path, a.status, a.body)
+		}
+		if strings.Contains(path, m.id()) {
+			if a := theirs.call(t, method, theirs.files(path), ""); a.status != 404 {
+				t.Errorf("%s %s in another organisation: got %d %s", method, path, a.status, a.body)
+			}
+		}
+		for _, header := range []string{"", "Bearer", "Bearer x", "x", "Token " + mine.token, "Basic " + mine.token} {
+			if a := mine.call(t, method, mine.files(path), "", "Authorization", header); a.status != 401 {
+				t.Errorf("%s %s with %q: got %d", method, path, header, a.status)
+			}
+		}
+		weak := mine.key(t, "me", engine.ScopeTaskRead, engine.ScopeTaskWrite)
+		if a := mine.call(t, method, mine.files(path), "", "Authorization", weak); a.status != 403 {
+			t.Errorf("%s %s without the scope: got %d", method, path, a.status)
+		}
+	}
+	for _, id := range []string{"x", strings.ToUpper(m.id()), "..%2F" + m.id(), m.id() + ":download", string(engine.NewID())} {
+		if a := mine.call(t, "GET", mine.files("/"+id+"/metadata"), ""); a.status != 404 {
+			t.Errorf("%s: got %d", id, a.status)
+		}
+	}
+	if got := mine.call(t, "GET", mine.files("/"+m.id()+"/metadata"), "").metadata(t); got != m {
+		t.Errorf("the file is %+v now", got)
+	}
+}
+
+func TestWrongMethods(t *testing.T) {
+	c, _ := start(t)
+	m := c.upload(t, "a.txt", "x")
+	up := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+	down := c.call(t, "POST", c.files("/"+m.id()+":generateDownloadUrl"), "").text(t, "download_uri")
+	for _, tt := range []struct{ method, at, allow string }{
+		{"GET", c.files(":upload"), "POST"},
+		{"POST", c.files("/" + m.id() + ":download"), "GET, HEAD"},
+		{"PATCH", c.files("/" + m.id()), "DELETE"},
+		{"GET", up, "POST, PUT"},
+		{"DELETE", up, "POST, PUT"},
+		{"PUT", down, "GET, HEAD"},
+		{"POST", down, "GET, HEAD"},
+		{"DELETE", down, "GET, HEAD"},
+	} {
+		if a := c.call(t, tt.method, tt.at, ""); a.status != 405 || a.header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s: got %d, allowed %q, want %q", tt.method, tt.at, a.status, a.header.Get("Allow"), tt.allow)
+		}
+	}
+	for _, path := range []string{c.files(":nothing"), c.files("/" + m.id() + ":nothing"), c.files(""), c.files("/:download"), c.files(":upload/x")} {
+		if a := c.call(t, "POST", path, ""); a.status != 404 && a.status != 405 {
+			t.Errorf("%s: got %d", path, a.status)
+		}
+	}
+}
+
+var expires = regexp.MustCompile(`temp_url_expires=(\d+)$`)
+
+func TestDurations(t *testing.T) {
+	c, _ := start(t)
+	week := "604800s"
+	for _, tt := range []struct {
+		body string
+		want time.Duration // zero: refused
+	}{
+		{"", time.Hour},
+		{"{}", time.Hour},
+		{`{"expire_duration":null}`, time.Hour},
+		{`{"expire_duration":"3600s"}`, time.Hour},
+		{`{"expireDuration":"60s"}`, time.Minute},
+		{`{"expire_duration":"3.5s"}`, 3500 * time.Millisecond},
+		{`{"expire_duration":"0.000000001s"}`, time.Nanosecond},
+		{`{"expire_duration":"` + week + `"}`, 7 * 24 * time.Hour},
+		{`{"expire_duration":"604800.1s"}`, 0},
+		{`{"expire_duration":"315576000000s"}`, 0},
+		{`{"expire_duration":"999999999999999999999s"}`, 0},
+		{`{"expire_duration":"0s"}`, 0},
+		{`{"expire_duration":"-1s"}`, 0},
+		{`{"expire_duration":"1h"}`, 0},
+		{`{"expire_duration":"3600"}`, 0},
+		{`{"expire_duration":"1e3s"}`, 0},
+		{`{"expire_duration":"+1s"}`, 0},
+		{`{"expire_duration":" 1s"}`, 0},
+		{`{"expire_duration":".5s"}`, 0},
+		{`{"expire_duration":"1.s"}`, 0},
+		{`{"expire_duration":""}`, 0},
+		{`{"expire_duration":3600}`, 0},
+	} {
+		t.Run(tt.body, func(t *testing.T) {
+			before := c.Clock.Now()
+			a := c.call(t, "POST", c.files(":generateUploadUrl"), tt.body)
+			if tt.want == 0 {
+				if a.status != 400 || !strings.Contains(a.body, `"expire_duration"`) {
+					t.Errorf("got %d %s", a.status, a.body)
+				}
+				return
+			}
+			var unix int64
+			if _, err := fmt.Sscan(expires.FindStringSubmatch(a.text(t, "upload_uri"))[1], &unix); err != nil {
+				t.Fatal(err)
+			}
+			end := time.Unix(unix, 0)
+			if earliest := before.Add(tt.want); end.Before(earliest) || end.After(earliest.Add(2*time.Second)) {
+				t.Errorf("it ends at %v, asked for at %v", end, before)
+			}
+		})
+	}
+	for _, body := range []string{"[]", "{", `"3600s"`, "3600s"} {
+		if a := c.call(t, "POST", c.files(":generateUploadUrl"), body); a.status != 400 {
+			t.Errorf("%s: got %d %s", body, a.status, a.body)
+		}
+	}
+}
+
+func TestUploadURL(t *testing.T) {
+	c, _ := start(t)
+	for _, method := range []string{"PUT", "POST"} {
+		t.Run(method, func(t *testing.T) {
+			at := c.call(t, "POST", c.files(":generateUploadUrl"), "{}").text(t, "upload_uri")
+			m := c.call(t, method, at, "hello", "Authorization", "", "Content-Type", "text/plain",
+				"Content-Disposition", `attachment; filename="a.txt"`).metadata(t)
+			if m.Filename != "a.txt" || m.SizeBytes != "5" || m.MIMEType != "text/plain" {
+				t.Errorf("got %+v", m)
+			}
+			if a := c.call(t, method, at, "other", "Authorization", ""); a.status != 409 {
+				t.Errorf("a second use: got %d %s", a.status, a.body)
+			}
+			d := c.call(t, "GET", c.files("/"+m.id()+":download"), "")
+			if d.body != "hello" {
+				t.Errorf("after the second use it has %q", d.body)
+			}
+			c.call(t, "DELETE", c.files("/"+m.id()), "")
+			if a := c.call(t, method, at, "other", "Authorization", ""); a.status != 409 {
+				t.Errorf("a use after the deletion: got %d %s", a.status, a.body)
+			}
+		})
+	}
+	t.Run("a name added", func(t *testing.T) {
+		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		if m := c.call(t, "PUT", at+"&filename=b%20c.txt", "x", "Authorization", "").metadata(t); m.Filename != "b c.txt" {
+			t.Errorf("got %+v", m)
+		}
+	})
+	t.Run("JSON is a file there", func(t *testing.T) {
+		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		body := `{"content_type":"text/csv","data":"YQ=="}`
+		m := c.call(t, "PUT", at, body, "Authorization", "", "Content-Type", "application/json").metadata(t)
+		if m.SizeBytes != fmt.Sprint(len(body)) {
+			t.Errorf("got %+v", m)
+		}
+	})
+	t.Run("two at once", func(t *testing.T) {
+		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		answers := make([]answer, 4)
+		var all sync.WaitGroup
+		for i := range answers {
+			all.Go(func() { answers[i] = c.call(t, "PUT", at, strings.Repeat("x", 1+i), "Authorization", "") })
+		}
+		all.Wait()
+		came := 0
+		for _, a := range answers {
+			if a.status == 200 {
+				came++
+			} else if a.status != 409 {
+				t.Errorf("got %d %s", a.status, a.body)
+			}
+		}
+		if came != 1 {
+			t.Errorf("%d came", came)
+		}
+	})
+	t.Run("its organisation is gone", func(t *testing.T) {
+		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		if err := c.Engine.Store.Organisations.RemoveOrganisation(t.Context(), c.organisation); err != nil {
+			t.Fatal(err)
+		}
+		if a := c.call(t, "PUT", at, "x", "Authorization", ""); a.status != 404 {
+			t.Errorf("got %d %s", a.status, a.body)
+		}
+	})
+}
+
+func TestTamperedURLs(t *testing.T) {
+	mine, theirs := start(t)
+	m, other := mine.upload(t, "a.txt", "secret"), theirs.upload(t, "b.txt", "theirs")
+	up := mine.call(t, "POST", mine.files(":generateUploadUrl"), `{"expire_duration":"60s"}`).text(t, "upload_uri")
+	down := mine.call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), `{"expire_duration":"60s"}`).text(t, "download_uri")
+	if a := mine.call(t, "GET", down, "", "Authorization", ""); a.status != 200 || a.body != "secret" || a.header.Get("Content-Type") != "text/plain" {
+		t.Fatalf("untouched: got %d %s", a.status, a.body)
+	}
+	swap := func(from, to string) func(string) string {
+		return func(s string) string { return strings.Replace(s, from, to, 1) }
+	}
+	for name, tamper := range map[string]func(string) string{
+		"end":              func(s string) string { return expires.ReplaceAllString(s, "temp_url_expires=99999999999") },
+		"file":             swap(m.id(), other.id()),
+		"organisation":     swap(string(mine.organisation), string(theirs.organisation)),
+		"name":             swap("/a.txt?", "/b.txt?"),
+		"signature":        func(s string) string { return swap("temp_url_sig=k-", "temp_url_sig=k-0")(s) },
+		"no query":         func(s string) string { return s[:strings.IndexByte(s, '?')] },
+		"parameter":        func(s string) string { return s + "&x=1" },
+		"name and more":    func(s string) string { return s + "&filename=x&temp_url_expires=99999999999" },
+		"query twice":      func(s string) string { return s + "&" + s[strings.IndexByte(s, '?')+1:] },
+		"slash":            swap("?", "/?"),
+		"dots":             swap("/storage/", "/storage/./"),
+		"lower case":       strings.ToLower,
+		"upload for read":  func(s string) string { return down[:strings.IndexByte(down, '?')] + up[strings.IndexByte(up, '?'):] },
+		"read for upload":  func(s string) string { return up[:strings.IndexByte(up, '?')] + down[strings.IndexByte(down, '?'):] },
+		"another's upload": swap(up[strings.LastIndexByte(up, '/')+1:strings.IndexByte(up, '?')], string(engine.NewID())),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for method, at := range map[string]string{"GET": down, "HEAD": down, "PUT": up, "POST": up} {
+				changed := tamper(at)
+				if changed == at {
+					continue
+				}
+				if a := mine.call(t, method, changed, "evil", "Authorization", ""); a.status < 400 || strings.Contains(a.body, "secret") || strings.Contains(a.body, "theirs") {
+					t.Errorf("%s: got %d %s", method, a.status, a.body)
+				}
+			}
+		})
+	}
+	mine.Clock.Advance(2 * time.Minute)
+	for method, at := range map[string]string{"GET": down, "HEAD": down, "PUT": up, "POST": up} {
+		if a := mine.call(t, method, at, "late", "Authorization", ""); a.status != 403 {
+			t.Errorf("expired, %s: got %d %s", method, a.status, a.body)
+		}
+	}
+	again := mine.call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), "").text(t, "download_uri")
+	mine.call(t, "DELETE", mine.files("/"+m.id()), "")
+	for _, method := range []string{"GET", "HEAD"} {
+		if a := mine.call(t, method, again, "", "Authorization", "", "Range", "bytes=0-1"); a.status != 404 {
+			t.Errorf("a link to what was deleted, %s: got %d", method, a.status)
+		}
+	}
+}
+
+// TestBrokenUploads ends uploads before their length is reached, and lies about it.
+func TestBrokenUploads(t *testing.T) {
+	c, _ := start(t)
+	up := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+	target, err := url.Parse(up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := "Authorization: Bearer " + c.token + "\r\n"
+	for name, request := range map[string]string{
+		"ends early":        "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Length: 10\r\n\r\nhello",
+		"chunk ends early":  "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\na\r\nhello",
+		"no last chunk":     "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		"negative":          "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Length: -1\r\n\r\nhello",
+		"two lengths":       "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+		"too large":         "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Length: 99999999999999\r\n\r\nhello",
+		"JSON ends early":   "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{}",
+		"compressed":        "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+		"upload ends early": "PUT " + target.RequestURI() + " HTTP/1.1\r\nHost: " + target.Host + "\r\nContent-Length: 10\r\n\r\nhello",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", target.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write([]byte(request)); err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err == nil {
+				resp.Body.Close()
+			}
+			if err == nil && resp.StatusCode < 400 {
+				t.Errorf("got %s", resp.Status)
+			}
+		})
+	}
+	left, err := c.Store.Blobs(t.Context())
+	if err != nil || len(left) > 0 {
+		t.Errorf("there are blobs %v (%v)", left, err)
+	}
+	if m := c.call(t, "PUT", up, "hello", "Authorization", "").metadata(t); m.SizeBytes != "5" {
+		t.Errorf("the upload URL cannot be used after an upload that broke off: %+v", m)
+	}
+}
