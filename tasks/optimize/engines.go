@@ -24,7 +24,7 @@ func Engines(ctx context.Context, box *toolbox.Box, c *convert.Catalog) []Engine
 	}
 	engines = append(engines, Rewriting(c)...)
 	engines = append(engines, library{pdf.NewLibrary()})
-	if gs, found := pdftools.FindGhostscript(ctx, box); found {
+	if gs := pdftools.NewGhostscript(ctx, box); gs != nil {
 		engines = append(engines, ghostscript{gs})
 	}
 	return engines
