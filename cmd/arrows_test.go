@@ -26,6 +26,8 @@ var arrows = map[string][]string{
 	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
+	"tasks/optimize":         {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/pdftools"},
+	"tasks/watermark":        {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/media"},
 	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
 	"api":                    {"engine", "engine/param", "engine/egress", "engine/link"},
 	"api/*":                  {"api", "api/*", "engine", "engine/param", "engine/egress", "engine/link"},
