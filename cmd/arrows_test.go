@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
+	"tasks/capture":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/chrome"},
 	"tasks/optimize":         {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/pdftools"},
 	"tasks/watermark":        {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/media"},
 	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
