@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf pandoc)
+packages=(poppler-utils libheif-examples unzip python3 bubblewrap qpdf ghostscript ocrmypdf pandoc chromium libimage-exiftool-perl)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue

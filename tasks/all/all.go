@@ -7,13 +7,16 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/archive"
+	"github.com/gantry-engine/gantry/tasks/capture"
 	"github.com/gantry-engine/gantry/tasks/command"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/chrome"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/merge"
+	"github.com/gantry-engine/gantry/tasks/metadata"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
@@ -27,8 +30,12 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
 	}
-	if op, ok := command.Operation(ctx, box); ok {
-		operations = append(operations, op)
+	for _, find := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
+		command.Operation, capture.Operation, metadata.Read, metadata.Write,
+	} {
+		if op, ok := find(ctx, box); ok {
+			operations = append(operations, op)
+		}
 	}
 	return append(operations, pdf.Operations(library...)...)
 }
@@ -38,6 +45,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 func Engines(ctx context.Context, box *toolbox.Box) []convert.Engine {
 	finders := []func() convert.Engine{
 		func() convert.Engine { return newOffice(ctx, box) },
+		func() convert.Engine { return found(chrome.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },
 		func() convert.Engine { return newPDFium(box) },

@@ -105,7 +105,7 @@ func server(t *testing.T) *enginetest.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	operation, ok := capture.Operation(t.Context(), box, policy)
+	operation, ok := capture.Operation(t.Context(), box)
 	if !ok {
 		t.Skip("Chromium or bubblewrap is not installed")
 	}
@@ -210,7 +210,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
-	operation, ok := capture.Operation(t.Context(), box, nil)
+	operation, ok := capture.Operation(t.Context(), box)
 	if ok {
 		t.Fatal("it is offered without a sandbox")
 	}
