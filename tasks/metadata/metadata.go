@@ -79,6 +79,7 @@ func (t exiftool) check(version string) []param.Problem {
 const (
 	patience  = 2 * time.Minute
 	maxMemory = 1 << 30
+	maxFile   = 10 << 30
 	maxOutput = 4 << 20
 	maxTags   = 1000
 	maxValue  = 4000 // bytes
@@ -87,7 +88,7 @@ const (
 // command is one of exiftool that reads no configuration. The input is seen under a name of ours.
 func (t exiftool) command(dir string, args ...string) *toolbox.Command {
 	c := t.box.Command(t.tool, dir, append([]string{"-config", ""}, args...)...)
-	c.Bounds = toolbox.Bounds{Wall: patience, Memory: maxMemory}
+	c.Bounds = toolbox.Bounds{Wall: patience, Memory: maxMemory, File: maxFile}
 	return c
 }
 
@@ -230,7 +231,7 @@ func (t exiftool) change(ctx context.Context, run *engine.Run, f engine.File, ta
 		err = outcome.Err()
 	}
 	if err == nil {
-		err = toolbox.CheckOutput(dir, out, c.Bounds.File)
+		err = toolbox.CheckOutput(dir, out, maxFile)
 	}
 	return convert.Output{Path: out, Input: f, Format: format}, err
 }
