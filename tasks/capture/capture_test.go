@@ -83,9 +83,6 @@ func newWeb(t *testing.T) *web {
 		switch r.URL.Path {
 		case "/download":
 			rw.Header().Set("Content-Disposition", "attachment")
-		case "/hang":
-			fmt.Fprint(rw, `<script>for(;;);</script>`)
-			return
 		case "/frames":
 			fmt.Fprintf(rw, `<iframe src="%s/frame"></iframe><img src="%[1]s/img"><iframe src="file:///etc/passwd"></iframe>`+
 				`<script>fetch("%[1]s/fetch").catch(()=>{});new WebSocket("%[2]s/socket");navigator.sendBeacon("%[1]s/beacon")</script>`,
