@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"exporters/*":            {"exporters", "engine", "engine/param", "engine/egress"},
 	"exporters/all":          {"exporters", "exporters/*"},
 	"tasks/*":                {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf"},
+	"tasks/capture":          {"engine", "engine/param", "engine/egress", "tasks/toolbox", "tasks/convert", "tasks/convert/chrome"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/capture":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/chrome"},

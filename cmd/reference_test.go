@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -10,7 +11,9 @@ import (
 	"github.com/gantry-engine/gantry/cmd"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/capture"
 	"github.com/gantry-engine/gantry/tasks/command"
+	"github.com/gantry-engine/gantry/tasks/metadata"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -23,8 +26,14 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
-	fenced, _ := command.Operation(t.Context(), box) // only listed where it works
-	catalog, err := cmd.Catalog(cmd.WithOperations(fenced))
+	var others []engine.Operation // that are only listed where they work
+	for _, describe := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
+		command.Operation, capture.Operation, metadata.Read, metadata.Write,
+	} {
+		op, _ := describe(t.Context(), box)
+		others = append(others, op)
+	}
+	catalog, err := cmd.Catalog(cmd.WithOperations(others...))
 	if err != nil {
 		t.Fatal(err)
 	}

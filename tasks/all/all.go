@@ -7,8 +7,10 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/archive"
+	"github.com/gantry-engine/gantry/tasks/capture"
 	"github.com/gantry-engine/gantry/tasks/command"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/chrome"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
@@ -18,6 +20,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
 	"github.com/gantry-engine/gantry/tasks/merge"
+	"github.com/gantry-engine/gantry/tasks/metadata"
 	"github.com/gantry-engine/gantry/tasks/optimize"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/thumbnail"
@@ -38,8 +41,12 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		thumbnail.Operation(catalog),
 		watermark.Operation(catalog, film),
 	}
-	if op, ok := command.Operation(ctx, box); ok {
-		operations = append(operations, op)
+	for _, find := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
+		command.Operation, capture.Operation, metadata.Read, metadata.Write,
+	} {
+		if op, ok := find(ctx, box); ok {
+			operations = append(operations, op)
+		}
 	}
 	if o, ok := pdf.FindOCRmyPDF(ctx, box); ok {
 		operations = append(operations, o.Operations()...)
@@ -51,6 +58,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 // folder, then what is built in. A pair's merit goes before this order. Film is ffmpeg, nil where it is not there.
 func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []convert.Engine {
 	finders := []func() convert.Engine{
+		func() convert.Engine { return found(chrome.New(ctx, box)) },
 		func() convert.Engine { return found(office.New(ctx, box)) },
 		func() convert.Engine { return found(text.New(ctx, box)) },
 		func() convert.Engine { return found(ebook.New(ctx, box)) },

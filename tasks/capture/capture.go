@@ -33,10 +33,10 @@ type Params struct {
 	convert.Print
 }
 
-// Operation returns the operation "capture-website", and whether it works here: it needs Chromium and bubblewrap. Policy is
-// what the box's proxy obeys, and says why a page cannot be reached; nil where nothing is run.
-func Operation(ctx context.Context, box *toolbox.Box, policy *egress.Policy) (engine.Operation, bool) {
-	h := handler{chrome.NewBrowser(ctx, box, chrome.Online), policy}
+// Operation returns the operation "capture-website", and whether it works here: it needs Chromium and bubblewrap. The
+// policy of the box is what its proxy obeys, and says why a page cannot be reached.
+func Operation(ctx context.Context, box *toolbox.Box) (engine.Operation, bool) {
+	h := handler{chrome.NewBrowser(ctx, box, chrome.Online), box.Egress()}
 	defaults := Params{Quality: 85, Print: convert.DefaultOptions().Print}
 	op := engine.Define("capture-website", "Draw a page of the web.", engine.LaneCPU, defaults, h)
 	op.Source = true
@@ -47,7 +47,7 @@ func Operation(ctx context.Context, box *toolbox.Box, policy *egress.Policy) (en
 
 type handler struct {
 	browser *chrome.Browser // nil where the operation is only described
-	policy  *egress.Policy
+	policy  *egress.Policy  // nil where nothing may be called
 }
 
 func (h handler) rows() (rows []engine.Row) {

@@ -83,9 +83,6 @@ func newWeb(t *testing.T) *web {
 		switch r.URL.Path {
 		case "/download":
 			rw.Header().Set("Content-Disposition", "attachment")
-		case "/hang":
-			fmt.Fprint(rw, `<script>for(;;);</script>`)
-			return
 		case "/frames":
 			fmt.Fprintf(rw, `<iframe src="%s/frame"></iframe><img src="%[1]s/img"><iframe src="file:///etc/passwd"></iframe>`+
 				`<script>fetch("%[1]s/fetch").catch(()=>{});new WebSocket("%[2]s/socket");navigator.sendBeacon("%[1]s/beacon")</script>`,
@@ -105,7 +102,7 @@ func server(t *testing.T) *enginetest.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	operation, ok := capture.Operation(t.Context(), box, policy)
+	operation, ok := capture.Operation(t.Context(), box)
 	if !ok {
 		t.Skip("Chromium or bubblewrap is not installed")
 	}
@@ -210,7 +207,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
-	operation, ok := capture.Operation(t.Context(), box, nil)
+	operation, ok := capture.Operation(t.Context(), box)
 	if ok {
 		t.Fatal("it is offered without a sandbox")
 	}

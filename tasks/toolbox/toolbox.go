@@ -118,6 +118,9 @@ func (b *Box) Close() {
 // Kind is how programs are fenced in here.
 func (b *Box) Kind() Kind { return b.kind }
 
+// Egress is whom commands that are Online may call; nil for nobody.
+func (b *Box) Egress() *egress.Policy { return b.config.Egress }
+
 // Cgroup is the version of the control groups that bound memory and processes, "v1" or "v2"; "watch" where the Box looks
 // after them itself.
 func (b *Box) Cgroup() string { return b.cgroups.version() }

@@ -87,14 +87,14 @@ func of[T any](v T) *T { return &v }
 
 func TestPDF(t *testing.T) {
 	e := newEngine(t)
-	pages := `<!doctype html><title>t</title><style>p{break-after:page}</style><p>first</p><p>second</p><p>third ` + "\u00e9" + `</p>`
+	pages := `<!doctype html><title>t</title><style>p+p{break-before:page}</style><p>first</p><p>second</p><p>third ` + "\u00e9" + `</p>`
 	tests := map[string]struct {
 		page page
 		text []string
 		not  string
 		info []string // lines of pdfinfo, spaces aside
 	}{
-		"A4":         {page{content: pages}, []string{"first", "second", "third \u00e9"}, "", []string{"Pages: 3", "Page size: 594.96 x 841.92 pts (A4)"}},
+		"A4":         {page{content: pages}, []string{"first", "second", "third \u00e9"}, "", []string{"Pages: 3", "(A4)"}},
 		"one page":   {page{content: pages, options: convert.Options{Pages: "2"}}, []string{"second"}, "first", []string{"Pages: 1"}},
 		"open range": {page{content: pages, options: convert.Options{Pages: "2-"}}, []string{"second", "third"}, "first", []string{"Pages: 2"}},
 		"size": {page{content: pages, options: convert.Options{Print: convert.Print{PageWidth: of(10.16), PageHeight: of(12.7)}}},

@@ -1,0 +1,123 @@
+package metadata_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image"
+	"image/jpeg"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/tasks/metadata"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
+)
+
+// TestMain makes this test binary be a launcher when it is started as one.
+func TestMain(m *testing.M) {
+	toolbox.Launch()
+	os.Exit(m.Run())
+}
+
+// server runs the operations beside one that brings a picture in.
+func server(t *testing.T, name string) *enginetest.Server {
+	t.Helper()
+	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	read, ok := metadata.Read(t.Context(), box)
+	if !ok {
+		t.Skip("exiftool is not installed, or no sandbox works")
+	}
+	write, _ := metadata.Write(t.Context(), box)
+	op := engine.Define("import/test", "Bring a picture in.", engine.LaneNet, struct{}{},
+		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20)), nil); err != nil {
+				return engine.Result{}, err
+			}
+			f, err := run.Create(ctx, name, &b)
+			return engine.Result{Files: []engine.File{f}}, err
+		}))
+	op.Source = true
+	return enginetest.Start(t, read, write, op)
+}
+
+func TestWriteAndRead(t *testing.T) {
+	for _, name := range []string{"a.jpg", "-config.jpg", "@args.jpg", "$(id) `id`;.jpg"} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, name)
+			want := map[string]string{"Title": "<%f\n-Directory=/tmp\n", "Artist": "@args", "Comment": "-o /etc/x \u00e9", "XMP:Rights": "=<a"}
+			tags, err := json.Marshal(map[string]any{"metadata": want})
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := s.MustSubmit(t, enginetest.Task("in", "import/test", `{}`),
+				enginetest.Task("w", "metadata/write", string(tags), "in"), enginetest.Task("r", "metadata", `{}`, "w"))
+			ended := s.MustEnd(t, job.ID)
+			written, task := enginetest.Named(t, ended, "w"), enginetest.Named(t, ended, "r")
+			if task.Status != engine.StatusFinished || len(written.Result.Files) != 1 || written.Result.Files[0].Name != name {
+				t.Fatalf("got %s %s, %s %s %+v", task.Code, task.Message, written.Code, written.Message, written.Result)
+			}
+			got := task.Result.Metadata
+			for tag, value := range want {
+				tag = strings.TrimPrefix(tag, "XMP:")
+				if got[tag] != value {
+					t.Errorf("%s is %q, want %q", tag, got[tag], value)
+				}
+			}
+			for tag, value := range map[string]string{"FileType": "JPEG", "MIMEType": "image/jpeg", "ImageWidth": "30", "FileName": name, "Directory": ""} {
+				if got[tag] != value {
+					t.Errorf("%s is %q, want %q", tag, got[tag], value)
+				}
+			}
+			f, err := s.Files.Open(t.Context(), written.Result.Files[0].Blob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			content, err := io.ReadAll(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := jpeg.Decode(bytes.NewReader(content)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestTagsThatAreRefused(t *testing.T) {
+	box, err := toolbox.New(t.Context(), toolbox.Config{Sandbox: toolbox.Refused})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	write, ok := metadata.Write(t.Context(), box)
+	if ok {
+		t.Fatal("it is offered without a sandbox")
+	}
+	for _, tag := range []string{"FileName", "filename", "Directory", "System:FileName", "HardLink", "SymLink", "TestName", "All", "*",
+		"Title<", "Title<FileName", "-Title", "Title\n-config", "Title=", "XMP:XMP:Title", "0File:Title", "", ":Title", "FilePermissions",
+		"FileModifyDate", "SourceFile", "config", "ThumbnailImage", "Geotag", "Title#"} {
+		t.Run(tag, func(t *testing.T) {
+			raw, err := json.Marshal(map[string]any{"metadata": map[string]string{tag: "x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			params, problems := write.Params.Decode(raw)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if problems := write.Check(params, nil); len(problems) != 1 || problems[0].Field != "metadata" {
+				t.Errorf("got %v", problems)
+			}
+		})
+	}
+}
