@@ -27,7 +27,6 @@ var arrows = map[string][]string{
 	"tasks/capture":          {"engine", "engine/param", "engine/egress", "tasks/toolbox", "tasks/convert", "tasks/convert/chrome"},
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
-	"tasks/capture":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/chrome"},
 	"tasks/optimize":         {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/pdftools"},
 	"tasks/watermark":        {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/media"},
 	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
