@@ -157,7 +157,7 @@ func TestPoolBounds(t *testing.T) {
 func TestPoolPipes(t *testing.T) {
 	boxes(t, toolbox.Config{}, func(t *testing.T, b *toolbox.Box) {
 		p := pool(t, b, func(c *toolbox.PoolConfig) {
-			c.Pipes = true
+			c.Pipes, c.End = true, '\n'
 			c.Set = func(c *toolbox.Command) {
 				c.Tool, c.Args = toolbox.Tool{Path: "/usr/bin/bash"}, []string{"-c", "exec 0<&3 1>&4; " + parrot}
 			}
