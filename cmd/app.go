@@ -169,7 +169,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 	if err != nil {
 		return nil, err
 	}
-	logTools(c.log, box)
+	c.toolFlags.logTools(c.log, box)
 	limits := c.limits()
 	f, err := c.open(ctx, catalog, limits, c.log)
 	if err != nil {

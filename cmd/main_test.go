@@ -41,11 +41,12 @@ func TestMain(m *testing.M) {
 // testKey is the API key of every server in these tests.
 const testKey = "canary-key-0123456789abcdef"
 
-// gantry returns the command of a process that is the program.
+// gantry returns the command of a process that is the program, without installed programs: looking for them takes longer than
+// most tests. A later GANTRY_TOOLS in its environment counts.
 func gantry(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), beGantry+"=1", "GANTRY_API_KEY="+testKey, "XDG_DATA_HOME="+t.TempDir())
+	c.Env = append(os.Environ(), beGantry+"=1", "GANTRY_API_KEY="+testKey, "XDG_DATA_HOME="+t.TempDir(), "GANTRY_TOOLS=none")
 	if url := footing(t, args); url != "" {
 		c.Env = append(c.Env, "GANTRY_DATABASE="+url)
 	}

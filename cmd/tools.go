@@ -14,13 +14,19 @@ import (
 
 // toolFlags say which programs are used, and how.
 type toolFlags struct {
-	Tools            string `help:"Folder of what make tools fetches: PDFium and resvg." default:"${tools}" placeholder:"DIR"`
+	Tools            string `help:"Folder of what make tools fetches: PDFium and resvg. With none as its name no installed program is used either." default:"${tools}" placeholder:"DIR"`
 	UnsandboxedTools bool   `help:"Run installed programs without a fence where neither bubblewrap nor Landlock works. Whoever sends a file that breaks one then has the rights of this server."`
 }
+
+// noTools is the value of --tools that leaves only what is built in.
+const noTools = "none"
 
 // open returns the box that runs programs. Where no fence works it refuses them.
 func (f toolFlags) open(ctx context.Context, c toolbox.Config) (*toolbox.Box, error) {
 	c.Tools, c.Unsandboxed = f.Tools, f.UnsandboxedTools
+	if f.Tools == noTools {
+		c.Tools, c.Sandbox = "", toolbox.Refused
+	}
 	box, err := toolbox.New(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to run programs: %w", err)
@@ -29,7 +35,11 @@ func (f toolFlags) open(ctx context.Context, c toolbox.Config) (*toolbox.Box, er
 }
 
 // logTools says in one line what the server works with.
-func logTools(log *slog.Logger, box *toolbox.Box) {
+func (f toolFlags) logTools(log *slog.Logger, box *toolbox.Box) {
+	if f.Tools == noTools {
+		log.Info("tools", "profile", "embedded, as --tools none asks for")
+		return
+	}
 	log.Info("tools", "profile", alltasks.ProfileOf(box).Name, "sandbox", box.Kind(), "cgroup", box.Cgroup())
 	switch box.Kind() {
 	case toolbox.Unsandboxed:
