@@ -57,3 +57,33 @@ func TestSeedExportURL(t *testing.T) {
 		t.Errorf("after the task was deleted the link gives %d", status)
 	}
 }
+
+// TestSeedExportS3 sends the example of the original document as it is printed there, with keys, bucket and id replaced and
+// an endpoint added.
+func TestSeedExportS3(t *testing.T) {
+	v := servers.Start(t, "minio")
+	s := serve(t, t.TempDir(), "--egress-allow", "127.0.0.0/8")
+	data := s.must(201, "POST", "/v2/import/raw", `{"file": "some data", "filename": "data.txt"}`)
+	body := strings.NewReplacer("73df1e16-fd8b-47a1-a156-f197babde91a", data.Data.ID, "AKXXXXXXXXXXXX", v["S3_ACCESS_KEY_ID"],
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", v["S3_SECRET_ACCESS_KEY"], "mybucket", v["S3_BUCKET"], "eu-central-1", v["S3_REGION"],
+		`{ "input"`, `{ "endpoint": "`+v["S3_ENDPOINT"]+`", "input"`).Replace(`{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", ` +
+		`"access_key_id": "AKXXXXXXXXXXXX", "secret_access_key": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "bucket": "mybucket", ` +
+		`"region": "eu-central-1", "key": "myfile.ext", "metadata": { "x-amz-meta-some-key": "data" } }`)
+	created := s.must(201, "POST", "/v2/export/s3", body)
+	status, text, err := s.ask("GET", "/v2/tasks/"+created.Data.ID+"/wait", "")
+	if err != nil || status != 200 || !strings.Contains(string(text), `"status":"finished"`) {
+		t.Fatalf("it ended %d %s, %v", status, text, err)
+	}
+	if strings.Contains(string(text), v["S3_SECRET_ACCESS_KEY"]) {
+		t.Errorf("the secret is shown in %s", text)
+	}
+	from := s.must(201, "POST", "/v2/import/s3", strings.Replace(body, `"metadata": { "x-amz-meta-some-key": "data" }`, `"filename": "back.txt"`, 1))
+	out := s.must(201, "POST", "/v2/export/url", `{"input": "`+from.Data.ID+`"}`)
+	ended := s.must(200, "GET", "/v2/tasks/"+out.Data.ID+"/wait", "")
+	if len(ended.Data.Result.Files) != 1 {
+		t.Fatalf("the import ended %+v", ended.Data)
+	}
+	if status, got := get(t, ended.Data.Result.Files[0].URL); status != 200 || string(got) != "some data" {
+		t.Errorf("the object read back: %d %q", status, got)
+	}
+}
