@@ -92,7 +92,7 @@ func TestBadFiles(t *testing.T) {
 		code     string
 	}{
 		"empty picture":  {nil, "a.png", "jpg", "UNSUPPORTED_CONVERSION"},
-		"lying name":     {[]byte("just text"), "a.png", "jpg", "UNSUPPORTED_CONVERSION"},
+		"lying name":     {[]byte("just text"), "a.png", "jpg", "INVALID_DATA"},
 		"cut picture":    {[]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), "a.png", "jpg", "INVALID_DATA"},
 		"pixel flood":    {flood, "a.png", "jpg", "TOO_LARGE"},
 		"bomb":           {bomb(t), "a.zip", "tar", "TOO_LARGE"},
