@@ -9,7 +9,7 @@ import (
 
 const (
 	sweepEvery  = time.Minute
-	walkEvery   = time.Hour // through all stored bytes, which a bucket charges for
+	walkEvery   = time.Hour      // through all stored bytes, which a bucket charges for
 	orphanAfter = 24 * time.Hour // bytes unknown to the tables; longer than any transfer may take
 	blobsAtOnce = 500
 )
