@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy stands between an exporter and its server and does what networks do.
@@ -17,7 +18,8 @@ type proxy struct {
 	answers int   // pieces from the server since then
 	conns   int   // since then
 	open    map[net.Conn]bool
-	over    chan struct{} // closed at the end of the test
+	over    chan struct{}                 // closed at the end of the test
+	links   map[*connection]chan struct{} // closed when the connection has ended
 
 	stalled   chan struct{} // closed when stallAt was reached
 	isStalled bool
@@ -129,10 +131,49 @@ func (p *proxy) serve(client net.Conn) {
 	p.open[server] = true
 	p.mu.Unlock()
 	link := &connection{proxy: p, client: client.(*net.TCPConn), server: server.(*net.TCPConn)}
+	defer p.follow(link)()
 	var wg sync.WaitGroup
 	wg.Go(func() { link.copy(link.server, link.client, link.sent) })
 	wg.Go(func() { link.copy(link.client, link.server, link.answered) })
 	wg.Wait()
+}
+
+// follow remembers a connection until the returned function is called.
+func (p *proxy) follow(link *connection) (ended func()) {
+	done := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.links == nil {
+		p.links = map[*connection]chan struct{}{}
+	}
+	p.links[link] = done
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.links, link)
+		close(done)
+	}
+}
+
+// settle waits until the server has ended every connection on which it may still be at work for an exporter that is gone; those
+// that stand still do not count. A server that does not close them is given three seconds.
+func (p *proxy) settle() {
+	p.mu.Lock()
+	var busy []chan struct{}
+	for link, done := range p.links {
+		if !link.held {
+			busy = append(busy, done)
+		}
+	}
+	p.mu.Unlock()
+	limit := time.After(3 * time.Second)
+	for _, done := range busy {
+		select {
+		case <-done:
+		case <-limit:
+			return
+		}
+	}
 }
 
 // connection is one connection through the proxy.

@@ -158,6 +158,7 @@ func (s *suite) killed(t *testing.T, p *proxy, name string) (dir string, job eng
 	if job == "" {
 		t.Fatal("the process that was to be killed ended by itself")
 	}
+	p.settle()
 	p.heal()
 	return dir, job
 }
