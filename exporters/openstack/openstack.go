@@ -67,7 +67,7 @@ func clean(name string) (string, error) {
 	case !utf8.ValidString(name) || strings.Contains(name, "\x00"):
 		return "", errors.New("it has characters that Swift does not take")
 	case len(name) > maxName:
-		return "", errors.New("Swift takes names of up to 1024 bytes")
+		return "", errors.New("it is longer than the 1024 bytes that Swift takes")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "." || part == ".." {

@@ -65,7 +65,7 @@ func TestNoPDF(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"postscript": {"%!PS-Adobe-3.0\n(/etc/passwd) (r) file\n", "not a PDF but"},
 		"eps":        {"%!PS-Adobe-3.0 EPSF-3.0\n(/etc/passwd) (r) file\n", "not a PDF but eps"},
-		"text":       {"hello", "not a PDF but txt"}, "nothing": {"", "empty"}, "picture": {"\x89PNG\r\n\x1a\n0000", "not a PDF but png"},
+		"text":       {"hello", "not a pdf file"}, "nothing": {"", "empty"}, "picture": {"\x89PNG\r\n\x1a\n0000", "not a PDF but png"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			do(t, pdf.NewLibrary(), "pdf/split-pages", "", stored{"a.pdf", []byte(c.content)}).refused(t, engine.Invalid, c.want)

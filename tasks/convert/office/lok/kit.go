@@ -22,16 +22,23 @@ const (
 )
 
 // officeClass and documentClass are the beginnings of the tables of functions of LibreOfficeKit.h. They have only grown at
-// their ends, size is the whole in bytes.
+// their ends, size is the whole in bytes. Fields that nobody reads keep the others at their places.
 type officeClass struct {
-	size                                                                       uintptr
-	destroy, documentLoad, getError, documentLoadWithOptions, freeError        uintptr
-	registerCallback, getFilterTypes, setOptionalFeatures, setDocumentPassword uintptr
+	size                    uintptr
+	_                       [2]uintptr // destroy, documentLoad
+	getError                uintptr
+	documentLoadWithOptions uintptr
+	_                       uintptr // freeError
+	registerCallback        uintptr
+	_                       uintptr // getFilterTypes
+	setOptionalFeatures     uintptr
+	setDocumentPassword     uintptr
 }
 
 type documentClass struct {
-	size            uintptr
-	destroy, saveAs uintptr
+	_       uintptr // size
+	destroy uintptr
+	saveAs  uintptr
 }
 
 type (
