@@ -311,6 +311,7 @@ func threeAPIs(t *testing.T, text []byte) []byte {
 // TestReadmeLines executes what the README shows with curl, as it stands there. Only the server's port is another one, which
 // curl is told from outside.
 func TestReadmeLines(t *testing.T) {
+	embedded(t) // the lines name a data folder only
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
