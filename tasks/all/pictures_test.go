@@ -244,7 +244,7 @@ func TestWatermarks(t *testing.T) {
 				}
 				text, err := exec.CommandContext(t.Context(), "pdftotext", path, "-").Output()
 				if err != nil {
-					t.Skip("poppler is not installed")
+					enginetest.Missing(t, "poppler")
 				}
 				if want := strings.Count(params, "DRAFT"); strings.Count(string(text), "DRAFT") != want {
 					t.Errorf("%s: got text %q, want DRAFT %d times", params, text, want)

@@ -104,7 +104,7 @@ func server(t *testing.T) *enginetest.Server {
 	t.Cleanup(box.Close)
 	operation, ok := capture.Operation(t.Context(), box)
 	if !ok {
-		t.Skip("Chromium or bubblewrap is not installed")
+		enginetest.Missing(t, "Chromium or bubblewrap")
 	}
 	return enginetest.Start(t, operation)
 }

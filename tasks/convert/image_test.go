@@ -25,6 +25,7 @@ import (
 	_ "golang.org/x/image/webp"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -95,7 +96,7 @@ func encoded(t *testing.T, format convert.Format, img image.Image) []byte {
 func heic(t *testing.T, img image.Image) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("heif-enc"); err != nil {
-		t.Skip("heif-enc is not installed")
+		enginetest.Missing(t, "heif-enc")
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "in.png"), encoded(t, "png", img), 0o600); err != nil {

@@ -33,7 +33,7 @@ func server(t *testing.T, name string) *enginetest.Server {
 	t.Cleanup(box.Close)
 	read, ok := metadata.Read(t.Context(), box)
 	if !ok {
-		t.Skip("exiftool is not installed, or no sandbox works")
+		enginetest.Missing(t, "exiftool, with a sandbox that works,")
 	}
 	write, _ := metadata.Write(t.Context(), box)
 	op := engine.Define("import/test", "Bring a picture in.", engine.LaneNet, struct{}{},

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/chrome"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -37,7 +38,7 @@ func newEngine(t *testing.T) *chrome.Engine {
 	t.Cleanup(box.Close)
 	e := chrome.New(t.Context(), box)
 	if e == nil {
-		t.Skip("Chromium or bubblewrap is not installed")
+		enginetest.Missing(t, "Chromium or bubblewrap")
 	}
 	return e
 }

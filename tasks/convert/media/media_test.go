@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -32,7 +33,7 @@ func newEngine(t *testing.T) *media.Engine {
 	t.Cleanup(box.Close)
 	e := media.New(t.Context(), box)
 	if e == nil {
-		t.Skip("ffmpeg is not installed")
+		enginetest.Missing(t, "ffmpeg")
 	}
 	return e
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -44,7 +45,7 @@ func vips(t *testing.T) convert.Engine {
 	t.Helper()
 	e := raster.NewVips(t.Context(), open(t))
 	if e == nil {
-		t.Skip("libvips is not installed")
+		enginetest.Missing(t, "libvips")
 	}
 	return e
 }
@@ -53,7 +54,7 @@ func magick(t *testing.T) convert.Engine {
 	t.Helper()
 	e := raster.NewMagick(t.Context(), open(t))
 	if e == nil {
-		t.Skip("ImageMagick is not installed")
+		enginetest.Missing(t, "ImageMagick")
 	}
 	return e
 }

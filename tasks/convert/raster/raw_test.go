@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 )
@@ -74,7 +75,7 @@ func negative() []byte {
 func TestNegative(t *testing.T) {
 	e := raster.NewRaw(t.Context(), open(t))
 	if e == nil {
-		t.Skip("LibRaw is not installed")
+		enginetest.Missing(t, "LibRaw")
 	}
 	if from, err := convert.Detect(bytes.NewReader(negative()), int64(len(negative())), "x.dng"); err != nil || from != "dng" {
 		t.Errorf("detected %s, %v, want dng", from, err)

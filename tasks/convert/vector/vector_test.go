@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -35,7 +36,7 @@ func newEngine(t *testing.T) *vector.Librsvg {
 	t.Cleanup(box.Close)
 	e := vector.NewLibrsvg(t.Context(), box)
 	if e == nil {
-		t.Skip("librsvg is not installed")
+		enginetest.Missing(t, "librsvg")
 	}
 	return e
 }
