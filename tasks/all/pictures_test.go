@@ -122,7 +122,7 @@ func film(t *testing.T) string {
 	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:size=160x120:rate=10:duration=2",
 		"-f", "lavfi", "-i", "sine=duration=2", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-shortest", path).CombinedOutput()
 	if err != nil {
-		t.Skipf("ffmpeg makes no film: %v: %s", err, out)
+		t.Fatalf("ffmpeg makes no film: %v: %s", err, out)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

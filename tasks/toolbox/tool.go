@@ -21,7 +21,7 @@ type Tool struct {
 type Program struct {
 	Name    string         // as messages call it: "ffmpeg"
 	Files   []string       // names of the program, best first; Name if there are none
-	Args    []string       // with which it prints its version; "--version" if there are none
+	Args    []string       // with which it prints its version; "--version" where nil
 	Version *regexp.Regexp // its first group is the version; a number with dots where nil. What does not match is not the program
 }
 
@@ -59,7 +59,7 @@ func (b *Box) Find(ctx context.Context, p Program) (Tool, bool) {
 	if len(p.Files) == 0 {
 		p.Files = []string{p.Name}
 	}
-	if len(p.Args) == 0 {
+	if p.Args == nil {
 		p.Args = []string{"--version"}
 	}
 	if p.Version == nil {

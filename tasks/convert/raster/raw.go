@@ -25,7 +25,7 @@ type Raw struct {
 func NewRaw(ctx context.Context, box *toolbox.Box) *Raw {
 	const program = "dcraw_emu" // does not say its version; another program of the same package does
 	tool, found := box.Find(ctx, toolbox.Program{
-		Name: "libraw", Files: []string{"simple_dcraw"}, Version: regexp.MustCompile(`LibRaw (\d+\.\d[\w.-]*)`),
+		Name: "libraw", Files: []string{"simple_dcraw"}, Args: []string{}, Version: regexp.MustCompile(`LibRaw (\d+\.\d[\w.-]*)`),
 	})
 	if !found || !box.Has(program) {
 		return nil
