@@ -21,13 +21,15 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
+	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/sftp"
 )
 
 // odd is a server in this process, for what OpenSSH cannot be made to do. Fields are set before it is dialled.
 type odd struct {
 	t      *testing.T
 	config ssh.ServerConfig
-	fault  func(call, path string, n int) error // before the n-th call of that kind; of stat: one byte too few
+	fault  func(call, path string, n int) error // before the n-th call of that kind; of stat: one byte too few; of read: swapped
 	mu     sync.Mutex
 	files  map[string][]byte
 	calls  []string
@@ -121,8 +123,12 @@ func (o *odd) begin(call, path string) error {
 
 // Fileread implements the library's FileReader.
 func (o *odd) Fileread(r *library.Request) (io.ReaderAt, error) {
+	swapped := o.begin("read", r.Filepath) != nil
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if swapped {
+		return bytes.NewReader(o.files["/swapped"]), nil
+	}
 	return bytes.NewReader(o.files[r.Filepath]), nil
 }
 
@@ -359,6 +365,44 @@ func TestFaults(t *testing.T) {
 			}
 			if got := o.content(); len(got) != 1 || got["/file"] != c.want {
 				t.Errorf("left %d files, of which the one has %d bytes, want %d", len(got), len(got["/file"]), len(c.want))
+			}
+		})
+	}
+}
+
+// TestSwap holds that no file from outside of a root comes, whichever opening of the file meets a link out that no look does.
+func TestSwap(t *testing.T) {
+	reading := sftp.Definition().Reading
+	for nth := range 4 {
+		t.Run(strconv.Itoa(nth), func(t *testing.T) {
+			o := newOdd(t, nil)
+			o.files["/file"], o.files["/swapped"] = []byte("inside"), []byte("secret")
+			o.fault = func(call, _ string, n int) error {
+				if call == "read" && n == nth {
+					return library.ErrSSHFxFailure
+				}
+				return nil
+			}
+			params, problems := reading.Params.Decode([]byte(object(t, o.params(map[string]any{"root": "/"}))))
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			source, err := reading.Open(t.Context(), env(), params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			var got []byte
+			r, err := source.Open(t.Context(), exporters.Object{Name: "file"}, 0)
+			if err == nil {
+				got, err = io.ReadAll(r)
+				r.Close()
+			}
+			switch {
+			case nth == 0 && (err != nil || string(got) != "inside"):
+				t.Errorf("got %q and %v", got, err)
+			case nth > 0 && engine.CodeOf(err) != engine.Conflict:
+				t.Errorf("got %q and %v, want %s", got, err, engine.Conflict)
 			}
 		})
 	}

@@ -103,6 +103,9 @@ func (s *source) walk(ctx context.Context, c *session, dir, start string, yield 
 	if err != nil {
 		return fault(listing, err, fmt.Sprintf("list %q", dir))
 	}
+	if err := s.still(listing, c, dir, at); err != nil {
+		return err
+	}
 	entries = slices.DeleteFunc(entries, func(e fs.FileInfo) bool {
 		return !strings.HasPrefix(e.Name(), start) || ofOurs.MatchString(e.Name()) || strings.Contains(e.Name(), "/")
 	})
@@ -196,27 +199,6 @@ func (r *reader) open(ctx context.Context, o exporters.Object) (err error) {
 		return engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was imported.", o.Name)
 	}
 	return nil
-}
-
-// open opens the file. With a root it looks once more where the name leads, since that may have changed in between.
-func (s *source) open(ctx context.Context, c *session, name string) (*sftp.File, error) {
-	at, err := s.at(ctx, c, name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := c.Open(at)
-	if err != nil {
-		return nil, fault(ctx, err, fmt.Sprintf("read %q", name))
-	}
-	again, err := s.at(ctx, c, name)
-	if err == nil && again != at {
-		err = engine.Errorf(engine.Conflict, "%q has changed at the SFTP server while it was opened.", name)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // Read implements io.Reader.
