@@ -3,7 +3,9 @@ package cmd_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // lastWord is what commands print an id as.
@@ -30,9 +33,9 @@ type apis struct {
 	organisation, workspace, home string
 }
 
-func serveAPIs(t *testing.T) apis {
+func serveAPIs(t *testing.T, flags ...string) apis {
 	t.Helper()
-	s := serve(t, t.TempDir())
+	s := serve(t, t.TempDir(), flags...)
 	home := t.TempDir()
 	write(t, filepath.Join(home, "Desktop", "results.txt"), "results")
 	return apis{s, lastWord(t, "orgs", "create", "Acme Corp", "--data", dataOf(s)),
@@ -342,6 +345,85 @@ func TestReadmeLines(t *testing.T) {
 	}
 	if blocks != 2 {
 		t.Errorf("the README has %d blocks with curl", blocks)
+	}
+}
+
+// TestChain takes a stored file through a conversion to a storage system and back into its organisation, in one job, and what
+// came to the storage system in another.
+func TestChain(t *testing.T) {
+	v := servers.Start(t, "minio")
+	a := serveAPIs(t, "--egress-allow", "127.0.0.0/8")
+	bucket := map[string]any{"endpoint": v["S3_ENDPOINT"], "region": v["S3_REGION"], "bucket": v["S3_BUCKET"],
+		"access_key_id": v["S3_ACCESS_KEY_ID"], "secret_access_key": v["S3_SECRET_ACCESS_KEY"], "key": "chain/" + a.organisation + ".html"}
+	task := func(operation, input string, params map[string]any) map[string]any {
+		whole := map[string]any{"operation": operation, "input": input}
+		maps.Copy(whole, params)
+		if input == "" {
+			delete(whole, "input")
+		}
+		return whole
+	}
+	keep := task("export/file", "new", map[string]any{"organization_id": a.organisation})
+	run := func(tasks map[string]any) (kept string) { // the id of what export/file answers
+		t.Helper()
+		job, err := json.Marshal(map[string]any{"tasks": tasks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, text, err := a.ask("POST", "/sync/v2/jobs", string(job))
+		id := regexp.MustCompile(`"id":"([^"]+)","organization_id"`).FindSubmatch(text)
+		if err != nil || status != 201 || !strings.Contains(string(text), `"status":"finished"`) || id == nil {
+			t.Fatalf("got %d %s, %v", status, text, err)
+		}
+		return string(id[1])
+	}
+	download := func(id string) string {
+		t.Helper()
+		status, text, err := a.ask("GET", "/api/v1/organizations/"+a.organisation+"/files/"+id+":download", "")
+		if err != nil || status != 200 {
+			t.Fatalf("got %d %s, %v", status, text, err)
+		}
+		return string(text)
+	}
+	first := run(map[string]any{
+		"stored": task("import/file", "", map[string]any{"file": a.upload(t, "notes.md", "# Chain")}),
+		"new":    task("convert", "stored", map[string]any{"output_format": "html"}),
+		"away":   task("export/s3", "new", bucket),
+		"keep":   keep,
+	})
+	second := run(map[string]any{"new": task("import/s3", "", bucket), "keep": keep})
+	if one, other := download(first), download(second); !strings.Contains(one, "<h1") || one != other || first == second {
+		t.Errorf("kept %q and, by way of the storage system, %q", one, other)
+	}
+}
+
+// TestDeleteOrganisationEndsDownloads deletes beside the server what is being downloaded.
+func TestDeleteOrganisationEndsDownloads(t *testing.T) {
+	a := serveAPIs(t)
+	const size = 64 << 20 // more than lies between server and client
+	id := a.upload(t, "large.bin", strings.Repeat("x", size))
+	req, err := http.NewRequestWithContext(t.Context(), "GET", a.url+"/api/v1/organizations/"+a.organisation+"/files/"+id+":download", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", testKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lastWord(t, "orgs", "delete", a.organisation, "--data", dataOf(a.server))
+	slow := time.NewTicker(10 * time.Millisecond) // a client that would take ten seconds for all of it
+	defer slow.Stop()
+	var got int64
+	for err == nil {
+		<-slow.C
+		var n int64
+		n, err = io.CopyN(io.Discard, resp.Body, 64<<10)
+		got += n
+	}
+	if got == size || errors.Is(err, io.EOF) {
+		t.Errorf("got %d bytes of a deleted organisation's file, %v", got, err)
 	}
 }
 
