@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -185,7 +186,9 @@ func TestSeedExports(t *testing.T) {
 			if err != nil || operation == nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			a.completed(t, operation[1], "# Notes")
+			if got := a.completed(t, operation[1]); got != "# Notes" {
+				t.Errorf("got %q", got)
+			}
 		})
 	}
 	id := a.upload(t, "notes.md", "# Notes")
@@ -195,22 +198,71 @@ func TestSeedExports(t *testing.T) {
 	}
 }
 
+const slides = `<?xml version="1.0" encoding="UTF-8"?>
+<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"
+  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
+  office:version="1.3" office:mimetype="application/vnd.oasis.opendocument.presentation"><office:body><office:presentation>
+  <draw:page draw:name="p1"><draw:frame svg:width="10cm" svg:height="3cm" svg:x="1cm" svg:y="1cm"><draw:text-box>
+  <text:p>Hello</text:p></draw:text-box></draw:frame></draw:page></office:presentation></office:body></office:document>`
+
+// TestOfficeExports makes every format of every kind, with the programs that are installed here.
+func TestOfficeExports(t *testing.T) {
+	need(t, "soffice", "--version")
+	a := serveAPIs(t, "--tools", cmp.Or(os.Getenv("GANTRY_TOOLS"), t.TempDir()))
+	for _, test := range []struct {
+		name, content, kind, options string
+		formats                      map[string]string // to what is in the result, or in the type of a package
+	}{
+		{"notes.txt", "Hello", "Document", "documentOptions", map[string]string{"pdf": "%PDF-", "docx": "word/document.xml",
+			"odt": "application/vnd.oasis.opendocument.text", "html": "<html", "txt": "Hello"}},
+		{"table.csv", "Hello,1\n", "Spreadsheet", "spreadsheetOptions", map[string]string{"xlsx": "xl/workbook.xml", "pdf": "%PDF-",
+			"csv": "Hello", "ods": "application/vnd.oasis.opendocument.spreadsheet"}},
+		{"slides.fodp", slides, "Presentation", "presentationOptions", map[string]string{"pptx": "ppt/presentation.xml", "pdf": "%PDF-",
+			"odp": "application/vnd.oasis.opendocument.presentation"}},
+	} {
+		id := a.upload(t, test.name, test.content)
+		for format, want := range test.formats {
+			t.Run(test.kind+" "+format, func(t *testing.T) {
+				req, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/prototype/platform/files/"+id+"/export",
+					strings.NewReader(`{"kind":"`+test.kind+`","`+test.options+`":{"format":"`+format+`"}}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Authorization", "Bearer "+testKey)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				at, ok := strings.CutPrefix(resp.Header.Get("Location"), a.url)
+				if text, _ := io.ReadAll(resp.Body); resp.StatusCode != 202 || !ok {
+					t.Fatalf("got %s %s", resp.Status, text)
+				}
+				if got := a.completed(t, at); !strings.Contains(got, want) {
+					t.Errorf("got %d bytes without %q: %.200q", len(got), want, got)
+				}
+			})
+		}
+	}
+}
+
 // completed waits for the operation by asking the job behind it, and fetches its resource with and without the key.
-func (a apis) completed(t *testing.T, operation, want string) {
+func (a apis) completed(t *testing.T, operation string) string {
 	t.Helper()
 	a.must(200, "GET", "/v2/jobs/"+operation[strings.LastIndexByte(operation, '/')+1:]+"/wait", "")
 	_, text, err := a.ask("GET", operation, "")
 	var op struct{ Status, ResourceURL string }
 	if err != nil || json.Unmarshal(text, &op) != nil || op.Status != "completed" {
-		t.Fatalf("got %s (%v)", text, err)
+		t.Fatalf("got %s (%v)\n%s", text, err, a.log)
 	}
 	_, body, err := a.ask("GET", strings.TrimPrefix(op.ResourceURL, a.url), "")
-	if err != nil || string(body) != want {
-		t.Errorf("got %q (%v)", body, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if status, _ := get(t, op.ResourceURL); status != 401 {
 		t.Errorf("without the key: %d", status)
 	}
+	return string(body)
 }
 
 // TestSeedFiles sends the calls of the document about files of an organisation, in its order.
