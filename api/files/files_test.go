@@ -97,6 +97,31 @@ func TestUploadForms(t *testing.T) {
 	}
 }
 
+// TestLargeJSON holds that the JSON form is never stored as it is because it is too large, and other JSON always is.
+func TestLargeJSON(t *testing.T) {
+	c, _ := start(t)
+	long := strings.Repeat("A", 32<<20)
+	for name, test := range map[string]struct {
+		body string
+		want int
+	}{
+		"data last":   {`{"content_type":"text/csv","data":"` + long + `"}`, 413},
+		"data first":  {` { "data" : "` + long + `","content_type":"text/csv"}`, 413},
+		"other JSON":  {`{"content_type":"text/csv","rows":"` + long + `"}`, 200},
+		"a list":      {`["` + long + `"]`, 200},
+		"not a text":  {`{"data":[1,"` + long + `"]}`, 200},
+		"not JSON":    {`{"data":` + long + `}`, 200},
+		"as a number": {`{"content_type":1,"data":"` + long + `"}`, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := c.call(t, "POST", c.files(":upload"), test.body, "Content-Type", "application/json")
+			if a.status != test.want || test.want == 413 && !strings.Contains(a.body, "32 MiB") {
+				t.Errorf("got %d %.200s", a.status, a.body)
+			}
+		})
+	}
+}
+
 func TestDownload(t *testing.T) {
 	c, _ := start(t)
 	m := c.upload(t, "a.txt", "0123456789")
