@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,8 +21,15 @@ type store struct {
 
 func openStore(t testing.TB, s testserver.Store) store {
 	t.Helper()
-	opened := store{Store: s, at: servers.Start(t, s.Server), rclone: servers.Start(t, "rclone")["RCLONE"]}
-	if s.Prefix != "" {
+	return openStoreAs(t, s, nil)
+}
+
+// openStoreAs opens it with other values in the place of some that the server says of itself.
+func openStoreAs(t testing.TB, s testserver.Store, other testserver.Values) store {
+	t.Helper()
+	opened := store{Store: s, at: maps.Clone(servers.Start(t, s.Server)), rclone: servers.Start(t, "rclone")["RCLONE"]}
+	maps.Copy(opened.at, other)
+	if s.Prefix != "" && s.Folder(opened.at) != "" {
 		opened.peer(t, "mkdir", "there:"+s.Folder(opened.at))
 	}
 	return opened
