@@ -182,6 +182,7 @@ type result struct {
 		Size     int64  `json:"size"`
 		MD5      string `json:"md5"`
 		URL      string `json:"url"`
+		Location string `json:"location"`
 	} `json:"files"`
 }
 
