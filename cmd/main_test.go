@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, noClock+":", err)
 			os.Exit(1)
 		}
-		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation())))
+		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation(), engineOperation())))
 	}
 	os.Exit(testserver.Main(m, &servers))
 }
