@@ -247,6 +247,7 @@ func (a *app) handler(u urls) (http.Handler, error) {
 			workspaces.Routes(workspaces.Config{Engine: a.engine, Links: links}),
 		),
 		Storage:   downloads.New(a.engine, links, options),
+		Ready:     a.store.Reach,
 		PublicURL: u.public,
 		Version:   version(),
 		Log:       a.log,

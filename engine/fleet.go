@@ -41,6 +41,16 @@ func (e *Engine) Rows(op Operation) []Row {
 	return op.Rows()
 }
 
+// RowsNow is Rows as of this moment.
+func (e *Engine) RowsNow(ctx context.Context, op Operation) ([]Row, error) {
+	if e.Fleet != nil {
+		if err := e.Fleet.Refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.Rows(op), nil
+}
+
 // tools are the names under which a worker that has the row's engine is found, the widest first.
 func (r Row) tools() []string {
 	if r.Engine == "" {

@@ -270,10 +270,11 @@ func (d *draft) match(ctx context.Context, i int, params any, known []File) (pro
 		return problems, nil
 	}
 	d.refreshed = true
-	if err := e.Fleet.Refresh(ctx); err != nil {
+	rows, err := e.RowsNow(ctx, op)
+	if err != nil {
 		return nil, err
 	}
-	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+	d.tasks[i].Tool, problems = op.Match(params, known, rows)
 	return problems, nil
 }
 
