@@ -43,6 +43,9 @@ func (c *cluster) probes() (often, once []probe) {
 	once = []probe{
 		{"PUT", pathOf(c, s, formURL(c, s, s.must(201, "POST", "/v2/import/upload", "{}").Data.ID)), "x", 201},
 		{"PUT", pathOf(c, s, found(c, s, "POST", files+":generateUploadUrl", "", `"(http[^"]+)"`)), "x", 200},
+		// while one of the same kind runs, another is a conflict
+		{"POST", "/prototype/platform/files/" + stored + "/export", "", 202},
+		{"POST", "/prototype/platform/files/" + stored + "/export", `{"kind": "Document", "documentOptions": {"format": "html"}}`, 202},
 	}
 	return []probe{
 		{"GET", "/readyz", "", 200}, {"GET", "/v2/users/me", "", 200},
@@ -58,8 +61,6 @@ func (c *cluster) probes() (often, once []probe) {
 		{"GET", files + "/" + stored + ":download", "", 200}, {"DELETE", files + nobody, "", 404},
 		{"POST", files + ":generateUploadUrl", "", 200}, {"POST", files + "/" + stored + ":generateDownloadUrl", "", 200},
 		{"GET", pathOf(c, s, found(c, s, "POST", files+"/"+stored+":generateDownloadUrl", "", `"(http[^"]+)"`)), "", 200},
-		{"POST", "/prototype/platform/files/" + stored + "/export", "", 202},
-		{"POST", "/prototype/platform/files/" + stored + "/export", `{"kind": "Document", "documentOptions": {"format": "html"}}`, 202},
 		{"GET", operation, "", 200}, {"GET", operation + "/resource", "", 200},
 		{"POST", "/api/files/export", `{"desktopId": "desk", "path": "a.txt"}`, 200},
 	}, once
