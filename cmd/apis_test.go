@@ -18,7 +18,7 @@ import (
 )
 
 // lastWord is what commands print an id as.
-func lastWord(t *testing.T, args ...string) string {
+func lastWord(t testing.TB, args ...string) string {
 	t.Helper()
 	out, stderr, code := output(t, args...)
 	words := strings.Fields(out)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, noClock+":", err)
 			os.Exit(1)
 		}
-		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation())))
+		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation(), engineOperation())))
 	}
 	if len(os.Args) > 1 && os.Args[1] == lok.Argument { // a program that the one above started, fenced in and without its environment
 		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
