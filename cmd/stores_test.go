@@ -39,7 +39,7 @@ func openStoreAs(t testing.TB, s testserver.Store, other testserver.Values) stor
 func (s store) peer(t testing.TB, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), s.rclone, append([]string{"--config", "", "--retries", "1"}, args...)...)
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()} // what else is set there is for other programs
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RCLONE_CONFIG_THERE_ENCODING=None"} // what else is set there is for other programs
 	for _, setting := range s.Rclone(s.at) {
 		c.Env = append(c.Env, "RCLONE_CONFIG_THERE_"+setting)
 	}

@@ -600,13 +600,16 @@ func TestCheck(t *testing.T) {
 		changes map[string]any
 		want    []string
 	}{
-		"key":       {nil, []string{"true Azure answers"}},
-		"wrong key": {map[string]any{"storage_access_key": "Y2FuYXJ5"}, []string{"false The storage_access_key is not one"}},
-		"container": {map[string]any{"container": "nowhere"}, []string{"false There is no container"}},
+		"key":       {nil, []string{"true The blob service answers at http://", "true It takes the storage_access_key.", "true The container is there", "true By what it says of itself"}},
+		"a folder":  {map[string]any{"blob": "in/here/a.txt"}, []string{"true", "true", "true", "true"}},
+		"wrong key": {map[string]any{"storage_access_key": "Y2FuYXJ5"}, []string{"true The blob service", "false The storage_access_key is not one"}},
+		"container": {map[string]any{"container": "nowhere"}, []string{"true The blob service", "true It takes", "false There is no container"}},
+		"no server": {map[string]any{"endpoint": "http://127.0.0.1:1"}, []string{"false Azure"}},
 		"token": {map[string]any{"storage_access_key": nil, "sas_token": l.sas(t, write, time.Time{}, time.Now().Add(day))},
-			[]string{"true Azure answers", "true The sas_token is valid until", "false The sas_token does not say that it has the right d"}},
+			[]string{"true The blob service", "true It takes the sas_token.", "true The container is there", "true The sas_token is valid until",
+				"false The sas_token does not say that it has the right d"}},
 		"read only": {map[string]any{"storage_access_key": nil, "sas_token": l.sas(t, sas.ContainerPermissions{Read: true}, time.Time{}, time.Now().Add(day))},
-			[]string{"false The sas_token does not allow to write here"}},
+			[]string{"true The blob service", "false The sas_token does not allow to write here"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", test.changes))))

@@ -3,6 +3,7 @@ package testserver
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 )
@@ -91,7 +92,7 @@ func (s Store) Named(v Values, name string) string {
 	case "sftp": // its folder is no parameter of its own
 		return s.Folder(v) + "/" + name
 	case "upload":
-		return v["HTTP_URL"] + "/dav/" + name
+		return v["HTTP_URL"] + (&url.URL{Path: "/dav/" + name}).EscapedPath()
 	}
 	return name
 }
