@@ -177,11 +177,14 @@ func (p *Pool) Close() {
 	p.all.Wait()
 }
 
+// ErrNotStarted is in the error of a use for which no worker could be started; work was not called then.
+var ErrNotStarted = errors.New("the worker did not start")
+
 // start starts a worker and waits until it is ready.
 func (p *Pool) start(ctx context.Context) (*Worker, error) {
 	w, err := p.newWorker(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+		return nil, fmt.Errorf("%s: %w: %w", p.config.Name, ErrNotStarted, err)
 	}
 	if p.config.Ready == nil {
 		return w, nil
@@ -192,7 +195,7 @@ func (p *Pool) start(ctx context.Context) (*Worker, error) {
 	}
 	if err != nil {
 		w.discard()
-		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+		return nil, fmt.Errorf("%s: %w: %w", p.config.Name, ErrNotStarted, err)
 	}
 	return w, nil
 }
