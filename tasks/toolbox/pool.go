@@ -137,6 +137,9 @@ func (p *Pool) take(ctx context.Context) (*Worker, error) {
 		p.idle = p.idle[:len(p.idle)-1]
 		p.mu.Unlock()
 		if w.rest.Stop() && w.death() == nil {
+			if renew := w.process.command.renew; renew != nil {
+				renew() // each use has an allowance of its own
+			}
 			return w, nil
 		}
 		w.discard() // it died on its own, or is about to be sent away
