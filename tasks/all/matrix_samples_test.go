@@ -76,7 +76,7 @@ func archives(t *testing.T, m *matrix) (made []sample) {
 		{"x.z", `cat ` + member + ` ` + member + ` ` + member + ` ` + member + ` | compress -f >"$out"`},
 		{"x.tar.z", `tar c ` + member + ` | compress >"$out"`}, {"x.lzo", `lzop -qc ` + member + ` >"$out"`},
 		{"x.tar.lzo", `tar c ` + member + ` | lzop -qc >"$out"`}, {"x.lz", `lzip -c ` + member + ` >"$out"`},
-		{"x.rz", `rzip -k -o "$out" ` + member}, {"x.cpio", `echo ` + member + ` | cpio -qo -H newc >"$out"`},
+		{"x.rz", `rzip -k -o "$out" ` + member}, {"x.cpio", `echo ` + member + ` | cpio --quiet -o -H newc >"$out"`},
 		{"x.deb", `dpkg-deb -b . "$out"`}, {"x.iso", `genisoimage -quiet -J -R -o "$out" ` + member},
 		{"x.img", `genisoimage -quiet -J -R -o "$out" ` + member},
 		{"x.rpm", `printf 'Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n%%description\nx\n%%install\nmkdir -p %%{buildroot}/opt; echo x >%%{buildroot}/opt/` +
