@@ -38,6 +38,7 @@ type facts struct {
 	seconds float64     // of the sound or film
 	member  string      // of the archive
 	pages   int         // of the document
+	from    convert.Format
 }
 
 // The facts of all first samples.
@@ -95,7 +96,7 @@ func chosen(routes []convert.Route) []convert.Route {
 		fresh := false
 		for _, key := range []string{
 			fmt.Sprint(r.Engine(), " reads ", r.From()), fmt.Sprint(r[len(r)-1].Engine.Name(), " writes ", r.To()),
-			fmt.Sprint("over ", len(r), r[len(r)-1].Pair.From, r[0].Pair.To),
+			"over " + r[1:].String(),
 		} {
 			fresh = fresh || !seen[key]
 			seen[key] = true
