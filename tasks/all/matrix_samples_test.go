@@ -48,6 +48,7 @@ func films(t *testing.T, m *matrix) (made []sample) {
 	}{
 		{"x.mp4", append(both, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-shortest")},
 		{"x.wav", sound},
+		{"x.ogg", append(both, "-c:v", "libtheora", "-c:a", "libvorbis", "-shortest", "-f", "ogg")},
 		{"x.dv", []string{"-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=720x576:rate=25:duration=2", "-target", "pal-dv"}},
 		{"x.rm", append(both, "-c:v", "rv10", "-c:a", "ac3", "-ac", "1", "-ar", "44100")},
 		{"x.spx", append(sound, "-c:a", "libspeex", "-ar", "16000", "-f", "ogg")},
