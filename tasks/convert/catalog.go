@@ -46,7 +46,7 @@ func New(engines ...Engine) *Catalog {
 
 // Builtin are the engines of this package: they need no installed program and no file beside this one.
 func Builtin() []Engine {
-	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives()}
+	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives(), NewFonts()}
 }
 
 // Embedded is the catalog of the engines of this package.

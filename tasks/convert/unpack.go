@@ -50,7 +50,7 @@ func (u *unpacker) each(ctx context.Context, visit visitor) error {
 		err = u.compressed(in, format[len("tar."):], func(r io.Reader) error { return u.tar(r, visit) })
 	default:
 		err = u.compressed(in, format, func(r io.Reader) error {
-			return u.visit(visit, Member{Name: singleName(u.job), Size: -1}, 0, r)
+			return u.visit(visit, Member{Name: SingleName(u.job), Size: -1}, 0, r)
 		})
 	}
 	return u.explain(ctx, err)
@@ -83,7 +83,8 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func singleName(job Job) string {
+// SingleName is what the file in a stream of one is called: the job's name without what says that it is packed.
+func SingleName(job Job) string {
 	name := strings.Trim(Stem(job.Name), ". ")
 	if name == "" {
 		return "file"
