@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"unicode/utf8"
@@ -84,7 +85,8 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (receipt ex
 				return err
 			}
 		}
-		receipt.Facts = map[string]string{"location": "sftp://" + e.address + c.absolute(d.Name), "host_key": c.key}
+		place := url.URL{Scheme: "sftp", Host: e.address, Path: c.absolute(d.Name)}
+		receipt.Facts = map[string]string{"location": place.String(), "host_key": c.key}
 		if e.inPlace {
 			return c.write(ctx, d, d.Name)
 		}

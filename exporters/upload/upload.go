@@ -4,6 +4,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,7 +43,7 @@ var ours = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "T
 
 func (p Params) problems() (problems []param.Problem) {
 	if _, err := target(p.URL); err != nil {
-		problems = append(problems, param.Problemf("url", "must be an http or https URL with a host"))
+		problems = append(problems, param.Problemf("url", "%s", complaint(err)))
 	}
 	for name, value := range p.Headers {
 		switch {
@@ -54,6 +55,14 @@ func (p Params) problems() (problems []param.Problem) {
 		}
 	}
 	return problems
+}
+
+// complaint says what is wrong with a URL without showing any of it.
+func complaint(err error) string {
+	if escape := url.EscapeError(""); errors.As(err, &escape) {
+		return "has a % without two hexadecimal digits behind it; one that belongs to a name is written %25"
+	}
+	return "must be an http or https URL with a host, without line breaks and the like"
 }
 
 func open(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) {
