@@ -19,7 +19,8 @@ type store struct {
 	params       func(values) (map[string]any, error)
 	name, prefix string // parameters
 	folder       func(values) string
-	peer         func(values) []string // rclone's settings
+	rclone       func(values) []string     // its settings
+	client       func(*suite, values) peer // the system's own; nil if there is none
 }
 
 // stores are measured in this order.
@@ -30,7 +31,7 @@ var stores = []store{
 			return map[string]any{"endpoint": v["S3_ENDPOINT"], "region": v["S3_REGION"], "bucket": v["S3_BUCKET"],
 				"access_key_id": v["S3_ACCESS_KEY_ID"], "secret_access_key": v["S3_SECRET_ACCESS_KEY"]}, nil
 		},
-		peer: func(v values) []string {
+		rclone: func(v values) []string {
 			return []string{"TYPE=s3", "PROVIDER=Minio", "ENDPOINT=" + v["S3_ENDPOINT"], "REGION=" + v["S3_REGION"],
 				"ACCESS_KEY_ID=" + v["S3_ACCESS_KEY_ID"], "SECRET_ACCESS_KEY=" + v["S3_SECRET_ACCESS_KEY"]}
 		}},
@@ -40,7 +41,7 @@ var stores = []store{
 			return map[string]any{"storage_account": v["AZURE_ACCOUNT"], "storage_access_key": v["AZURE_KEY"],
 				"container": v["AZURE_CONTAINER"], "endpoint": "http://" + v["AZURE_ADDRESS"] + "/" + v["AZURE_ACCOUNT"]}, nil
 		},
-		peer: func(v values) []string {
+		rclone: func(v values) []string {
 			return []string{"TYPE=azureblob", "ACCOUNT=" + v["AZURE_ACCOUNT"], "KEY=" + v["AZURE_KEY"],
 				"ENDPOINT=http://" + v["AZURE_ADDRESS"] + "/" + v["AZURE_ACCOUNT"]}
 		}},
@@ -52,28 +53,30 @@ var stores = []store{
 				"client_email": "pipeline@" + v["GCS_ACCOUNTS"], "endpoint": "http://" + v["GCS_ADDRESS"],
 				"token_url": "http://" + v["GCS_ADDRESS"] + "/token"}, err
 		},
-		peer: googlePeer},
+		rclone: googlePeer},
 	{kind: "openstack", server: "openstack", name: "file", prefix: "file_prefix",
 		folder: func(values) string { return "bench" },
 		params: func(v values) (map[string]any, error) {
 			return map[string]any{"auth_url": v["KEYSTONE_URL"], "username": v["KEYSTONE_USER"], "password": v["KEYSTONE_PASSWORD"],
 				"tenant_name": v["KEYSTONE_PROJECT"], "region": v["KEYSTONE_REGION"], "container": "bench"}, nil
 		},
-		peer: func(v values) []string {
+		rclone: func(v values) []string {
 			return []string{"TYPE=swift", "AUTH=" + v["KEYSTONE_URL"] + "/v3", "AUTH_VERSION=3", "USER=" + v["KEYSTONE_USER"],
 				"KEY=" + v["KEYSTONE_PASSWORD"], "TENANT=" + v["KEYSTONE_PROJECT"], "DOMAIN=Default", "TENANT_DOMAIN=Default",
 				"REGION=" + v["KEYSTONE_REGION"]}
-		}},
+		},
+		client: (*suite).swiftClient},
 	{kind: "sftp", server: "sftp", name: "file", prefix: "path",
 		folder: func(values) string { return "upload" },
 		params: func(v values) (map[string]any, error) {
 			key, err := os.ReadFile(sshKey(v))
 			return map[string]any{"host": v["SFTP_HOST"], "port": v["SFTP_PORT"], "username": v["SFTP_USER"], "private_key": string(key)}, err
 		},
-		peer: func(v values) []string {
+		rclone: func(v values) []string {
 			return []string{"TYPE=sftp", "HOST=" + v["SFTP_HOST"], "PORT=" + v["SFTP_PORT"], "USER=" + v["SFTP_USER"],
 				"KEY_FILE=" + sshKey(v), "SHELL_TYPE=none"}
-		}},
+		},
+		client: (*suite).openSSH},
 }
 
 func sshKey(v values) string { return filepath.Join(v["SFTP_KEYS_DIR"], "ed25519") }
@@ -111,26 +114,4 @@ func (s *suite) startServer(ctx context.Context, name string) (values, func(), e
 		os.RemoveAll(filepath.Join(s.dir, name))
 	}
 	return v, stop, nil
-}
-
-// rclone is the peer, with its settings for one store.
-type rclone struct {
-	path string
-	env  []string
-	root string // remote:folder
-}
-
-// run runs rclone and returns the most memory that it has had, in bytes.
-func (r rclone) run(ctx context.Context, args ...string) (int64, error) {
-	c := exec.CommandContext(ctx, r.path, append([]string{"--config", "", "--retries", "1"}, args...)...)
-	c.Env = r.env
-	if out, err := c.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("rclone %s: %w\n%s", args[0], err, out)
-	}
-	return largest(c.ProcessState), nil
-}
-
-// copy copies a folder. Neither program looks at what is there already: both replace it.
-func (r rclone) copy(ctx context.Context, from, to string) (int64, error) {
-	return r.run(ctx, "copy", "--no-check-dest", "--no-traverse", from, r.root+"/"+to)
 }
