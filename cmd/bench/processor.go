@@ -60,7 +60,8 @@ func processorTime(pids ...int) (sum time.Duration) {
 	return sum
 }
 
-// serverTime is the processor time that a server took which a script has started.
+// serverTime is the processor time that a server took which a script has started. What a child took is missing where nobody
+// waited for its end, as with OpenSSH's connections that the client closes.
 func (s *suite) serverTime(name string) time.Duration {
 	files, _ := filepath.Glob(filepath.Join(s.dir, name, "run", "*.pid")) // the pattern is well-formed
 	var pids []int
