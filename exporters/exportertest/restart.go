@@ -94,7 +94,7 @@ func (s *suite) stop(t *testing.T) {
 	p, dir, name, size := s.proxied(t), t.TempDir(), s.name(), s.large()
 	resumes := s.PartSize() > 0 && s.Definition().Promises.NoResume == ""
 	if resumes {
-		size = 8 * s.PartSize()
+		size = 6 * s.PartSize()
 	}
 	first := s.rigIn(t, dir)
 	first.Start(t)
@@ -112,7 +112,7 @@ func (s *suite) stop(t *testing.T) {
 		t.Fatalf("the export ended %s (%s)\n%s", task.Code, task.Message, second.log.String())
 	}
 	s.holds(t, name, size, 0)
-	if sent := p.sent(); resumes && sent > size*3/4 { // four parts of eight at the most were under way
+	if sent := p.sent(); resumes && sent > size*3/4 { // four parts of six at the most were under way
 		t.Errorf("%d bytes of %d were sent once more, and Promises does not say NoResume", sent, size)
 	}
 }
