@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
 // exportSizes say what is exported.
@@ -46,12 +48,12 @@ func exports(ctx context.Context, s *suite) error {
 			}
 		}
 	}
-	for _, st := range stores {
-		if !s.exports.wants(st.kind) {
+	for _, st := range testserver.Stores {
+		if st.Prefix == "" || !s.exports.wants(st.Kind) {
 			continue
 		}
 		if err := s.exportTo(ctx, st); err != nil {
-			return fmt.Errorf("%s: %w", st.kind, err)
+			return fmt.Errorf("%s: %w", st.Kind, err)
 		}
 	}
 	if !s.exports.wants("upload") {
@@ -67,27 +69,24 @@ func (e exportSizes) wants(kind string) bool {
 // export is one store that runs, with all programs ready.
 type export struct {
 	*suite
-	store
+	testserver.Store
+	at     testserver.Values
 	server *process
-	peers  []peer // rclone first
+	peers  []copier // rclone first
 	params map[string]any
 }
 
-func (s *suite) exportTo(ctx context.Context, st store) error {
-	v, stop, err := s.startServer(ctx, st.server)
+func (s *suite) exportTo(ctx context.Context, st testserver.Store) error {
+	v, stop, err := s.startServer(ctx, st.Server)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	rclone, err := s.rcloneAt(ctx, st.folder(v), st.rclone(v))
-	if err != nil {
+	e := &export{suite: s, Store: st, at: v}
+	if e.peers, err = s.peersOf(ctx, st, v); err != nil {
 		return err
 	}
-	e := &export{suite: s, store: st, peers: []peer{rclone}}
-	if st.client != nil {
-		e.peers = append(e.peers, st.client(s, v))
-	}
-	if e.params, err = st.params(v); err != nil {
+	if e.params, err = st.Params(v); err != nil {
 		return err
 	}
 	defer os.RemoveAll(e.data())
@@ -118,33 +117,25 @@ func (e *export) rate(ctx context.Context, folder, unit string, count int, size 
 	}
 	contenders := []contender{{"gantry", func(ctx context.Context) (time.Duration, error) {
 		before := processorTime(e.server.Process.Pid)
-		err := e.send(ctx, in, e.prefix, "gantry/"+folder+"/")
+		err := e.send(ctx, in, e.Prefix, "gantry/"+folder+"/")
 		return processorTime(e.server.Process.Pid) - before, err
 	}}}
 	for _, p := range e.peers {
 		contenders = append(contenders, p.contender(e.local(folder), "peer/"+folder))
 	}
-	return e.compare(ctx, race{name: fmt.Sprintf("export/%s, %d x %s", e.kind, count, bytesText(size)), unit: unit,
-		amount: amount, aim: aim, server: e.store.server, contenders: contenders})
+	return e.compare(ctx, race{name: fmt.Sprintf("export/%s, %d x %s", e.Kind, count, bytesText(size)), unit: unit,
+		amount: amount, aim: aim, server: e.Server, contenders: contenders})
 }
 
 func (e *export) local(folder string) string { return filepath.Join(e.dir, "files", folder) }
 
 // take imports what the peer has brought to the server, and returns the task.
 func (e *export) take(ctx context.Context, folder string) (string, error) {
-	return e.server.task(ctx, "import/"+e.kind, e.params, map[string]any{e.prefix: e.inFolder("peer/" + folder + "/")})
-}
-
-// inFolder is the name as Gantry has it: for SFTP the folder is not among the parameters that are the same for all.
-func (e *export) inFolder(name string) string {
-	if e.kind == "sftp" {
-		return "upload/" + name
-	}
-	return name
+	return e.server.task(ctx, "import/"+e.Kind, e.params, map[string]any{e.Prefix: e.Named(e.at, "peer/"+folder+"/")})
 }
 
 func (e *export) send(ctx context.Context, in, parameter, name string) error {
-	_, err := e.server.task(ctx, "export/"+e.kind, e.params, map[string]any{"input": in, parameter: e.inFolder(name)})
+	_, err := e.server.task(ctx, "export/"+e.Kind, e.params, map[string]any{"input": in, parameter: e.Named(e.at, name)})
 	return err
 }
 
@@ -189,7 +180,7 @@ func (e *export) memory(ctx context.Context) error {
 	var group sync.WaitGroup
 	errs := make([]error, atOnce)
 	for i := range atOnce {
-		group.Go(func() { errs[i] = e.send(ctx, in, e.name, fmt.Sprintf("gantry/four/%d", i)) })
+		group.Go(func() { errs[i] = e.send(ctx, in, e.Name, fmt.Sprintf("gantry/four/%d", i)) })
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -204,7 +195,7 @@ func (e *export) memory(ctx context.Context) error {
 		return err
 	}
 	above, theirs := max(peak-idle, 0), largest(state)
-	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.kind, atOnce), value: mebibytes(above),
+	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.Kind, atOnce), value: mebibytes(above),
 		peer: mebibytes(theirs), peerName: "rclone, in all", ratio: float64(above) / float64(theirs), aim: "at most 96 MiB above idle",
 		reached: above <= memoryAim})
 	e.report.note("idle %s, peak %s", mebibytes(idle), mebibytes(peak))

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
-// peer is a program that copies a folder of files to a store. It looks at nothing that is there already, but replaces it.
-type peer struct {
+// copier is a program that copies a folder of files to a store. It looks at nothing that is there already, but replaces it.
+type copier struct {
 	name  string
 	env   []string
 	args  func(from, to string) []string
@@ -21,7 +23,7 @@ type peer struct {
 }
 
 // copy runs the program.
-func (p peer) copy(ctx context.Context, from, to string) (*os.ProcessState, error) {
+func (p copier) copy(ctx context.Context, from, to string) (*os.ProcessState, error) {
 	args := p.args(from, to)
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Env = p.env
@@ -39,7 +41,7 @@ func (p peer) copy(ctx context.Context, from, to string) (*os.ProcessState, erro
 }
 
 // contender sends one folder again and again.
-func (p peer) contender(from, to string) contender {
+func (p copier) contender(from, to string) contender {
 	return contender{name: p.name, send: func(ctx context.Context) (time.Duration, error) {
 		state, err := p.copy(ctx, from, to)
 		if err != nil {
@@ -59,10 +61,22 @@ func (s *suite) plainEnv(more ...string) []string {
 	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}, more...)
 }
 
+// peersOf returns rclone, and the system's own client where there is one.
+func (s *suite) peersOf(ctx context.Context, st testserver.Store, v testserver.Values) ([]copier, error) {
+	rclone, err := s.rcloneAt(ctx, st.Folder(v), st.Rclone(v))
+	switch st.Kind {
+	case "openstack":
+		return []copier{rclone, s.swiftClient(v, st.Folder(v))}, err
+	case "sftp":
+		return []copier{rclone, s.openSSH(v)}, err
+	}
+	return []copier{rclone}, err
+}
+
 // rcloneAt returns rclone with its settings for a store, which are called PEER there.
-func (s *suite) rcloneAt(ctx context.Context, folder string, settings []string) (peer, error) {
+func (s *suite) rcloneAt(ctx context.Context, folder string, settings []string) (copier, error) {
 	path, err := s.rclonePath(ctx)
-	p := peer{name: "rclone", env: s.plainEnv(), args: func(from, to string) []string {
+	p := copier{name: "rclone", env: s.plainEnv(), args: func(from, to string) []string {
 		return []string{path, "--config", "", "--retries", "1", "copy", "--no-check-dest", "--no-traverse", from, "peer:" + folder + "/" + to}
 	}}
 	for _, setting := range settings {
@@ -71,25 +85,28 @@ func (s *suite) rcloneAt(ctx context.Context, folder string, settings []string) 
 	return p, err
 }
 
-// rclonePath has rclone built, and the other peers installed, where none is named.
+// rclonePath builds rclone, and installs the other peers, where none is named.
 func (s *suite) rclonePath(ctx context.Context) (string, error) {
-	if s.exports.rclone == "" {
-		c := exec.CommandContext(ctx, filepath.Join("testdata", "peers.sh"))
-		c.Stderr = os.Stderr
-		out, err := c.Output()
-		if err != nil {
-			return "", fmt.Errorf("install the peers of exports: %w", err)
-		}
-		s.exports.rclone = strings.TrimSpace(string(out))
+	if s.exports.rclone != "" {
+		return s.exports.rclone, nil
 	}
+	if out, err := exec.CommandContext(ctx, filepath.Join("testdata", "peers.sh")).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("install the peers of exports: %w\n%s", err, out)
+	}
+	v, stop, err := s.startServer(ctx, "rclone")
+	if err != nil {
+		return "", err
+	}
+	stop()
+	s.exports.rclone = v["RCLONE"]
 	return s.exports.rclone, nil
 }
 
 // openSSH is the sftp of OpenSSH, which sends one file after the other over one connection.
-func (s *suite) openSSH(v values) peer {
-	return peer{name: "sftp", env: s.plainEnv(),
+func (s *suite) openSSH(v testserver.Values) copier {
+	return copier{name: "sftp", env: s.plainEnv(),
 		args: func(string, string) []string {
-			return []string{"sftp", "-q", "-b", "-", "-P", v["SFTP_PORT"], "-i", sshKey(v), "-o", "StrictHostKeyChecking=no",
+			return []string{"sftp", "-q", "-b", "-", "-P", v["SFTP_PORT"], "-i", filepath.Join(v["SFTP_KEYS_DIR"], "ed25519"), "-o", "StrictHostKeyChecking=no",
 				"-o", "UserKnownHostsFile=/dev/null", v["SFTP_USER"] + "@" + v["SFTP_HOST"]}
 		},
 		input: func(from, to string) (string, error) {
@@ -105,18 +122,18 @@ func (s *suite) openSSH(v values) peer {
 }
 
 // swiftClient is OpenStack's own, which sends ten objects at a time.
-func (s *suite) swiftClient(v values) peer {
-	return peer{name: "swift", env: s.plainEnv("OS_AUTH_URL="+v["KEYSTONE_URL"]+"/v3", "OS_IDENTITY_API_VERSION=3",
+func (s *suite) swiftClient(v testserver.Values, container string) copier {
+	return copier{name: "swift", env: s.plainEnv("OS_AUTH_URL="+v["KEYSTONE_URL"]+"/v3", "OS_IDENTITY_API_VERSION=3",
 		"OS_USERNAME="+v["KEYSTONE_USER"], "OS_PASSWORD="+v["KEYSTONE_PASSWORD"], "OS_PROJECT_NAME="+v["KEYSTONE_PROJECT"],
 		"OS_USER_DOMAIN_NAME=Default", "OS_PROJECT_DOMAIN_NAME=Default", "OS_REGION_NAME="+v["KEYSTONE_REGION"]),
 		args: func(from, to string) []string {
-			return []string{"swift", "-q", "upload", "bench", from, "--object-name", to}
+			return []string{"swift", "-q", "upload", container, from, "--object-name", to}
 		}}
 }
 
 // curlAt is curl, which sends one file after the other and keeps its connection.
-func (s *suite) curlAt(base string) peer {
-	return peer{name: "curl", env: s.plainEnv(),
+func (s *suite) curlAt(base string) copier {
+	return copier{name: "curl", env: s.plainEnv(),
 		args: func(string, string) []string { return []string{"curl", "-sSf", "-K", "-"} },
 		input: func(from, to string) (string, error) {
 			files, err := filepath.Glob(filepath.Join(from, "*"))
