@@ -8,12 +8,24 @@ import (
 
 // Fleet tells what the processes that share the tables can do. Its methods may be called from several goroutines.
 type Fleet interface {
+	// Announce tells the others what this process can do in the lanes that have slots. What is submitted anywhere after it has
+	// returned may count on that.
+	Announce(ctx context.Context, lanes []Lane) error
+
 	// Rows returns the rows of an operation that some worker offers which is there, or was until lately: no row twice, and of
 	// each pair of formats the preferred engine first. It is nil where no worker is known.
 	Rows(operation string) []Row
 
 	// Refresh makes Rows tell what is true now rather than a moment ago.
 	Refresh(ctx context.Context) error
+}
+
+// Announce tells the processes that share the tables what this one can do. It comes before anybody is told that it is ready.
+func (e *Engine) Announce(ctx context.Context) error {
+	if e.Fleet == nil {
+		return nil
+	}
+	return e.Fleet.Announce(ctx, e.Lanes)
 }
 
 // Rows lists what the operation can do, here or on another worker; one row without formats where it has none.
@@ -27,6 +39,16 @@ func (e *Engine) Rows(op Operation) []Row {
 		}
 	}
 	return op.Rows()
+}
+
+// RowsNow is Rows as of this moment.
+func (e *Engine) RowsNow(ctx context.Context, op Operation) ([]Row, error) {
+	if e.Fleet != nil {
+		if err := e.Fleet.Refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.Rows(op), nil
 }
 
 // tools are the names under which a worker that has the row's engine is found, the widest first.

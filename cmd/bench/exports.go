@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
 // exportSizes say what is exported.
@@ -47,12 +49,12 @@ func exports(ctx context.Context, s *suite) error {
 			}
 		}
 	}
-	for _, st := range stores {
-		if !s.exports.wants(st.kind) {
+	for _, st := range testserver.Stores {
+		if st.Prefix == "" || !s.exports.wants(st.Kind) {
 			continue
 		}
 		if err := s.exportTo(ctx, st); err != nil {
-			return fmt.Errorf("%s: %w", st.kind, err)
+			return fmt.Errorf("%s: %w", st.Kind, err)
 		}
 	}
 	if !s.exports.wants("upload") {
@@ -68,28 +70,29 @@ func (e exportSizes) wants(kind string) bool {
 // export is one store that runs, with both programs ready.
 type export struct {
 	*suite
-	store
+	testserver.Store
+	at     testserver.Values
 	server *process
 	peer   rclone
 	params map[string]any
 }
 
-func (s *suite) exportTo(ctx context.Context, st store) error {
+func (s *suite) exportTo(ctx context.Context, st testserver.Store) error {
 	path, err := s.rclonePath(ctx)
 	if err != nil {
 		return err
 	}
-	v, stop, err := s.startServer(ctx, st.server)
+	v, stop, err := s.startServer(ctx, st.Server)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	e := &export{suite: s, store: st, peer: rclone{path: path, root: "peer:" + st.folder(v)}}
+	e := &export{suite: s, Store: st, at: v, peer: rclone{path: path, root: "peer:" + st.Folder(v)}}
 	e.peer.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir} // what else is set there is for other programs
-	for _, setting := range st.peer(v) {
+	for _, setting := range st.Rclone(v) {
 		e.peer.env = append(e.peer.env, "RCLONE_CONFIG_PEER_"+setting)
 	}
-	if e.params, err = st.params(v); err != nil {
+	if e.params, err = st.Params(v); err != nil {
 		return err
 	}
 	if _, err := e.peer.run(ctx, "mkdir", e.peer.root); err != nil {
@@ -108,13 +111,12 @@ func (e *export) data() string { return filepath.Join(e.dir, "data") }
 // rclonePath builds rclone where none is named.
 func (s *suite) rclonePath(ctx context.Context) (string, error) {
 	if s.exports.rclone == "" {
-		c := exec.CommandContext(ctx, filepath.Join("testdata", "rclone.sh"))
-		c.Stderr = os.Stderr
-		out, err := c.Output()
+		v, stop, err := s.startServer(ctx, "rclone")
 		if err != nil {
-			return "", fmt.Errorf("build rclone: %w", err)
+			return "", err
 		}
-		s.exports.rclone = strings.TrimSpace(string(out))
+		stop()
+		s.exports.rclone = v["RCLONE"]
 	}
 	return s.exports.rclone, nil
 }
@@ -128,8 +130,8 @@ func (e *export) figures(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.report.rate(fmt.Sprintf("export/%s, 1 x %s", e.kind, bytesText(e.exports.large)), "MB/s", large.ours, "MB/s, rclone", large.theirs, 1)
-	e.report.rate(fmt.Sprintf("export/%s, %d x %s", e.kind, e.exports.count, bytesText(e.exports.small)), "/s", small.ours,
+	e.report.rate(fmt.Sprintf("export/%s, 1 x %s", e.Kind, bytesText(e.exports.large)), "MB/s", large.ours, "MB/s, rclone", large.theirs, 1)
+	e.report.rate(fmt.Sprintf("export/%s, %d x %s", e.Kind, e.exports.count, bytesText(e.exports.small)), "/s", small.ours,
 		"/s, rclone", small.theirs, 1.5)
 	return e.memory(ctx)
 }
@@ -149,7 +151,7 @@ func (e *export) rates(ctx context.Context, folder string, amount float64) (p pa
 	}
 	var ours, theirs time.Duration
 	for round := range e.rounds + 1 {
-		if ours, err = took(func() error { return e.send(ctx, in, e.prefix, "gantry/"+folder+"/") }); err != nil {
+		if ours, err = took(func() error { return e.send(ctx, in, e.Prefix, "gantry/"+folder+"/") }); err != nil {
 			return p, err
 		}
 		if theirs, err = took(func() error { _, err := e.peer.copy(ctx, e.local(folder), "peer/"+folder); return err }); err != nil {
@@ -173,19 +175,11 @@ func took(f func() error) (time.Duration, error) {
 
 // take imports what the peer has brought to the server, and returns the task.
 func (e *export) take(ctx context.Context, folder string) (string, error) {
-	return e.server.task(ctx, "import/"+e.kind, e.params, map[string]any{e.prefix: e.inFolder("peer/" + folder + "/")})
-}
-
-// inFolder is the name as Gantry has it: for SFTP the folder is not among the parameters that are the same for all.
-func (e *export) inFolder(name string) string {
-	if e.kind == "sftp" {
-		return "upload/" + name
-	}
-	return name
+	return e.server.task(ctx, "import/"+e.Kind, e.params, map[string]any{e.Prefix: e.Named(e.at, "peer/"+folder+"/")})
 }
 
 func (e *export) send(ctx context.Context, in, parameter, name string) error {
-	_, err := e.server.task(ctx, "export/"+e.kind, e.params, map[string]any{"input": in, parameter: e.inFolder(name)})
+	_, err := e.server.task(ctx, "export/"+e.Kind, e.params, map[string]any{"input": in, parameter: e.Named(e.at, name)})
 	return err
 }
 
@@ -230,7 +224,7 @@ func (e *export) memory(ctx context.Context) error {
 	var group sync.WaitGroup
 	errs := make([]error, atOnce)
 	for i := range atOnce {
-		group.Go(func() { errs[i] = e.send(ctx, in, e.name, fmt.Sprintf("gantry/four/%d", i)) })
+		group.Go(func() { errs[i] = e.send(ctx, in, e.Name, fmt.Sprintf("gantry/four/%d", i)) })
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -245,7 +239,7 @@ func (e *export) memory(ctx context.Context) error {
 		return err
 	}
 	above := max(peak-idle, 0)
-	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.kind, atOnce), value: mebibytes(above),
+	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.Kind, atOnce), value: mebibytes(above),
 		peer: mebibytes(theirs), peerName: "rclone, in all", ratio: float64(above) / float64(theirs), aim: "at most 96 MiB above idle",
 		reached: above <= memoryAim})
 	e.report.note("idle %s, peak %s", mebibytes(idle), mebibytes(peak))

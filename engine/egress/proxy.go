@@ -20,31 +20,10 @@ const (
 
 var errProxyBytes = errors.New("the program moved more than the proxy lets through")
 
-// Proxy serves an HTTP proxy on listener until ctx ends: for programs that cannot be given a dialler, such as a browser.
-// It takes plain requests and CONNECT; each goes only where the policy lets it, by address, as with DialContext. Redirects
-// are the program's own affair: it asks for them anew. A connection without a byte for DefaultIdle ends, and all together
-// may move 2 GiB.
-func (p *Policy) Proxy(ctx context.Context, listener net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	proxy := &proxy{policy: p, ctx: ctx, transport: p.transport(ClientOptions{}), slots: make(chan struct{}, proxyConnections)}
-	proxy.left.Store(proxyBytes)
-	server := &http.Server{
-		Handler: proxy, ReadHeaderTimeout: DefaultIdle, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what a program sends is not news
-	}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
-	err := server.Serve(listener)
-	if stop() {
-		return err
-	}
-	proxy.tunnels.Wait()
-	proxy.transport.CloseIdleConnections()
-	return nil
-}
-
-// proxy is what one program is served by.
-type proxy struct {
+// Proxy is an HTTP proxy for one program that cannot be given a dialler, such as a browser. It takes plain requests and
+// CONNECT; each goes only where the policy lets it, by address, as with DialContext. Redirects are the program's own affair:
+// it asks for them anew. A connection without a byte for DefaultIdle ends, and all together may move 2 GiB until Renew.
+type Proxy struct {
 	policy    *Policy
 	ctx       context.Context // of the whole proxy: a tunnel outlives its request
 	transport *transport
@@ -53,8 +32,37 @@ type proxy struct {
 	tunnels   sync.WaitGroup
 }
 
+// NewProxy returns a proxy that obeys the policy, for Serve.
+func (p *Policy) NewProxy() *Proxy {
+	proxy := &Proxy{policy: p, transport: p.transport(ClientOptions{}), slots: make(chan struct{}, proxyConnections)}
+	proxy.Renew()
+	return proxy
+}
+
+// Renew lets the program move 2 GiB anew. It may be called at any time.
+func (p *Proxy) Renew() { p.left.Store(proxyBytes) }
+
+// Serve serves on listener until ctx ends. It is called once.
+func (p *Proxy) Serve(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.ctx = ctx
+	server := &http.Server{
+		Handler: p, ReadHeaderTimeout: DefaultIdle, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what a program sends is not news
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	err := server.Serve(listener)
+	if stop() {
+		return err
+	}
+	p.tunnels.Wait()
+	p.transport.CloseIdleConnections()
+	return nil
+}
+
 // ServeHTTP implements http.Handler.
-func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
@@ -84,7 +92,7 @@ var hopByHop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-A
 	"Trailer", "Transfer-Encoding", "Upgrade"}
 
 // forward sends a plain request on and the answer back.
-func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	out := r.Clone(r.Context())
 	out.RequestURI = ""
 	if r.ContentLength != 0 {
@@ -113,7 +121,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
 }
 
 // connect opens a tunnel.
-func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	there, err := p.policy.DialContext(r.Context(), "tcp", r.Host)
 	if err != nil {
 		refuse(w, err)
@@ -135,7 +143,7 @@ func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
 }
 
 // join copies both ways until both are done, or either stands still.
-func (p *proxy) join(here net.Conn, first io.Reader, there net.Conn) {
+func (p *Proxy) join(here net.Conn, first io.Reader, there net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -146,7 +154,7 @@ func (p *proxy) join(here net.Conn, first io.Reader, there net.Conn) {
 }
 
 // copy moves bytes from src, which reads from conn, and passes the end of the stream on.
-func (p *proxy) copy(dst net.Conn, src io.Reader, conn net.Conn) {
+func (p *Proxy) copy(dst net.Conn, src io.Reader, conn net.Conn) {
 	_, err := io.Copy(dst, p.count(&lively{src, conn}))
 	if half, ok := dst.(interface{ CloseWrite() error }); ok && err == nil {
 		_ = half.CloseWrite()
@@ -170,11 +178,11 @@ func (l *lively) Read(b []byte) (int, error) {
 }
 
 // count charges what r delivers to the proxy's allowance.
-func (p *proxy) count(r io.Reader) io.Reader { return &counted{r, p} }
+func (p *Proxy) count(r io.Reader) io.Reader { return &counted{r, p} }
 
 type counted struct {
 	io.Reader
-	proxy *proxy
+	proxy *Proxy
 }
 
 // Read implements io.Reader.

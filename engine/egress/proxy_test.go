@@ -18,6 +18,12 @@ import (
 // browse returns a client that reaches the outside by a proxy of the policy alone.
 func browse(t *testing.T, policy *egress.Policy) *http.Client {
 	t.Helper()
+	return through(t, policy.NewProxy())
+}
+
+// through is browse by a given proxy.
+func through(t *testing.T, proxy *egress.Proxy) *http.Client {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -25,7 +31,7 @@ func browse(t *testing.T, policy *egress.Policy) *http.Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
-	go func() { served <- policy.Proxy(ctx, listener) }()
+	go func() { served <- proxy.Serve(ctx, listener) }()
 	transport := &http.Transport{
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy:1"}),
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -86,5 +92,33 @@ func TestProxy(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestProxyAllowance moves more than is left, and again after Renew.
+func TestProxyAllowance(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1000)) }))
+	defer site.Close()
+	proxy := egress.Unrestricted().NewProxy()
+	client := through(t, proxy)
+	get := func() error {
+		resp, err := client.Get(site.URL)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.ReadAll(resp.Body)
+		return err
+	}
+	proxy.SetLeft(1500)
+	if err := get(); err != nil {
+		t.Errorf("got %v within the allowance", err)
+	}
+	if err := get(); err == nil {
+		t.Error("got no error beyond the allowance")
+	}
+	proxy.Renew()
+	if err := get(); err != nil {
+		t.Errorf("got %v after it was renewed", err)
 	}
 }

@@ -3,7 +3,6 @@ package azureblob_test
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"pgregory.net/rapid"
 
@@ -31,36 +29,6 @@ var (
 	large = file{Name: "own.bin", Size: 20*mib + 3}
 	day   = 24 * time.Hour
 )
-
-// seed is the example of the API's documentation, as printed.
-const seed = `{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "storage_account": "XXXXXXXXXXXX", ` +
-	`"storage_access_key": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "container": "mycontainer", "blob": "myfile.ext" }`
-
-func TestSeedExample(t *testing.T) {
-	l := newLab(t)
-	var params map[string]any
-	if err := json.Unmarshal([]byte(seed), &params); err != nil {
-		t.Fatal(err)
-	}
-	task := l.export(t, small, params)
-	if task.Code != engine.Invalid || !strings.Contains(task.Message, "storage_access_key") {
-		t.Errorf("as printed it ended %s (%s), want it to be accepted, and to fail by its key when it runs", task.Code, task.Message)
-	}
-	l.container = "mycontainer"
-	if _, err := l.api(t, l.container).Create(t.Context(), nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
-		t.Fatal(err)
-	}
-	params["storage_account"], params["storage_access_key"], params["endpoint"] = l.account, l.key, l.service(l.address)
-	if task = l.export(t, small, params); task.Status != engine.StatusFinished {
-		t.Fatalf("with host and key replaced it ended %s: %s", task.Code, task.Message)
-	}
-	if !l.exists(t, "myfile.ext") {
-		t.Error("there is no blob myfile.ext")
-	}
-	if got, want := task.Result.Files[0].Facts["location"], l.service(l.address)+"/mycontainer/myfile.ext"; got != want {
-		t.Errorf("the location is %q, want %q", got, want)
-	}
-}
 
 func TestParameters(t *testing.T) {
 	place := `"storage_account": "a", "container": "c"`
@@ -632,13 +600,16 @@ func TestCheck(t *testing.T) {
 		changes map[string]any
 		want    []string
 	}{
-		"key":       {nil, []string{"true Azure answers"}},
-		"wrong key": {map[string]any{"storage_access_key": "Y2FuYXJ5"}, []string{"false The storage_access_key is not one"}},
-		"container": {map[string]any{"container": "nowhere"}, []string{"false There is no container"}},
+		"key":       {nil, []string{"true The blob service answers at http://", "true It takes the storage_access_key.", "true The container is there", "true By what it says of itself"}},
+		"a folder":  {map[string]any{"blob": "in/here/a.txt"}, []string{"true", "true", "true", "true"}},
+		"wrong key": {map[string]any{"storage_access_key": "Y2FuYXJ5"}, []string{"true The blob service", "false The storage_access_key is not one"}},
+		"container": {map[string]any{"container": "nowhere"}, []string{"true The blob service", "true It takes", "false There is no container"}},
+		"no server": {map[string]any{"endpoint": "http://127.0.0.1:1"}, []string{"false Azure"}},
 		"token": {map[string]any{"storage_access_key": nil, "sas_token": l.sas(t, write, time.Time{}, time.Now().Add(day))},
-			[]string{"true Azure answers", "true The sas_token is valid until", "false The sas_token does not say that it has the right d"}},
+			[]string{"true The blob service", "true It takes the sas_token.", "true The container is there", "true The sas_token is valid until",
+				"false The sas_token does not say that it has the right d"}},
 		"read only": {map[string]any{"storage_access_key": nil, "sas_token": l.sas(t, sas.ContainerPermissions{Read: true}, time.Time{}, time.Now().Add(day))},
-			[]string{"false The sas_token does not allow to write here"}},
+			[]string{"true The blob service", "false The sas_token does not allow to write here"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", test.changes))))

@@ -44,7 +44,7 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 	if _, _, err := e.bearer(ctx); err != nil {
 		return []exporters.Finding{{Text: engine.MessageOf(err)}}
 	}
-	findings := []exporters.Finding{{OK: true, Text: "Google knows the service account, and takes its key and this server's clock."}}
+	findings := []exporters.Finding{{OK: true, Text: "Google knows the service account, and takes its key."}}
 	name := strings.TrimLeft(p.Prefix+"gantry-check-"+rand.Text(), "/")
 	address, err := e.session(ctx, map[string]any{"name": name, "contentType": "text/plain"}, 0, 1)
 	if err != nil {

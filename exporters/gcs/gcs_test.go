@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"runtime"
@@ -16,30 +15,6 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
-
-// seed is the example of the API's documentation, as printed.
-const seed = `{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "project_id": "api-project-XXXXXXXXXXXX", "bucket": "mybucket", ` +
-	`"client_email": "xxxxxxx@api-project-xxxxxx.iam.gserviceaccount.com", "private_key": "-----BEGIN PRIVATE KEY-----\nXXXXXXXXXXXX....", ` +
-	`"file": "myfile.ext" }`
-
-func TestSeedExample(t *testing.T) {
-	l := newLab(t)
-	var params map[string]any
-	if err := json.Unmarshal([]byte(seed), &params); err != nil {
-		t.Fatal(err)
-	}
-	task := l.export(t, small, params)
-	if task.Code != engine.Invalid || !strings.Contains(task.Message, "private_key") {
-		t.Errorf("as printed it ended %s (%s), want it to be accepted, and to fail by its key when it runs", task.Code, task.Message)
-	}
-	for _, name := range []string{"endpoint", "token_url", "client_email", "private_key", "bucket"} {
-		params[name] = l.Params(t, l.address, "")[name]
-	}
-	task = l.exported(t, small, params)
-	if got, want := task.Result.Files[0].Facts["location"], "http://"+l.address+"/"+l.bucket+"/myfile.ext"; got != want {
-		t.Errorf("the location is %q, want %q", got, want)
-	}
-}
 
 func TestParameters(t *testing.T) {
 	def := gcs.Definition()

@@ -26,33 +26,6 @@ var (
 	large = file{Name: "own.bin", Size: 14*mib + 3} // three segments of the test server
 )
 
-// seed is the example of the API's documentation, as printed.
-const seed = `{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "auth_url": "https://auth.cloud.ovh.net", "region": "DE", ` +
-	`"username": "test", "password": "test", "container": "container_name", "file": "path/myfile.ext" }`
-
-func TestSeedExample(t *testing.T) {
-	l := newLab(t)
-	var params map[string]any
-	if err := json.Unmarshal([]byte(seed), &params); err != nil {
-		t.Fatal(err)
-	}
-	params["auth_url"], params["username"], params["password"], params["region"] = l.keystone, "solo", l.password, l.region
-	l.project, l.user = "second", "solo"
-	l.login(t)
-	l.must(t, http.MethodPut, "container_name", nil)
-	task := l.export(t, small, params)
-	if task.Status != engine.StatusFinished {
-		t.Fatalf("with host, user and region replaced it ended %s: %s", task.Code, task.Message)
-	}
-	if status, header, _ := l.ask(t, http.MethodGet, "container_name/path/myfile.ext", nil, nil); status != http.StatusOK ||
-		header.Get("Etag") != task.Result.Files[0].Facts["etag"] {
-		t.Errorf("the object: %d %v, with the facts %v", status, header, task.Result.Files[0].Facts)
-	}
-	if got, want := task.Result.Files[0].Facts["location"], l.storage+"/container_name/path/myfile.ext"; got != want {
-		t.Errorf("the location is %q, want %q", got, want)
-	}
-}
-
 func TestParameters(t *testing.T) {
 	for field, want := range map[string]string{"auth_url": "is required", "username": "is required", "password": "is required",
 		"region": "is required", "container": "is required", "tenant_name": "", "file": "", "file_prefix": ""} {

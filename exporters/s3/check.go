@@ -67,7 +67,7 @@ func (e *exporter) tryPut(ctx context.Context, key string) []exporters.Finding {
 		findings = append(findings, e.kept(ctx, key))
 	}
 	return append(findings,
-		exporters.Finding{OK: true, Text: "The service knows the key, and agrees with this server about the time."},
+		exporters.Finding{OK: true, Text: "The service knows the key."},
 		exporters.Finding{OK: true, Text: "The key may write to " + e.location(key) + ", and beside it."})
 }
 

@@ -403,8 +403,8 @@ func TestParams(t *testing.T) {
 // TestCheck holds what a check says, and that it leaves nothing where it may delete.
 func TestCheck(t *testing.T) {
 	def := sftp.Definition()
-	for user, want := range map[string][]bool{"plain": {true, true, true}, "old": {true, true, true}, "reader": {true, true, false},
-		"drop": {true, true, true, false, false}} {
+	for user, want := range map[string][]bool{"plain": {true, true, true, true, true, true}, "old": {true, true, true, true, true, true},
+		"reader": {true, true, false, true}, "drop": {true, true, true, false, false, true}} {
 		t.Run(user, func(t *testing.T) {
 			s := newSSHD(t, user)
 			params, _ := def.Params.Decode([]byte(object(t, s.Params(t, s.Address(), "new/folder/file"))))

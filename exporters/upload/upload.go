@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
 )
@@ -59,35 +58,6 @@ func (p Params) problems() (problems []param.Problem) {
 
 func open(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) {
 	return &sender{client: env.HTTP, params: p}, nil
-}
-
-// check tries whether the host answers. Nothing else can be tried without leaving a file.
-func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding {
-	u, err := target(p.URL)
-	if err != nil {
-		return []exporters.Finding{{Text: "The URL is not an http or https URL with a host."}}
-	}
-	findings := []exporters.Finding{reach(ctx, env, u)}
-	if at, ok := expiry(u); ok {
-		findings = append(findings, lifetime(at))
-	}
-	return append(findings, exporters.Finding{OK: true,
-		Text: "Whether the URL takes a file cannot be tried without leaving one there."})
-}
-
-func reach(ctx context.Context, env exporters.Env, u *url.URL) exporters.Finding {
-	root := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil)
-	if err == nil {
-		client := *env.HTTP
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		var resp *http.Response
-		if resp, err = client.Do(req); err == nil {
-			resp.Body.Close()
-			return exporters.Finding{OK: true, Text: "The server " + u.Host + " answers."}
-		}
-	}
-	return exporters.Finding{Text: engine.MessageOf(exporters.Fault(ctx, err, "The server "+u.Host))}
 }
 
 // target parses a URL so that its own bytes are what is sent: net/url alone would encode some characters anew, which breaks

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
 		os.Exit(lok.Main(os.Args[2:]))
 	}
+	os.Setenv("CANARY", canaryText)
 	os.Exit(m.Run())
 }
 

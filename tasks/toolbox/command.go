@@ -36,6 +36,7 @@ type Command struct {
 	binds []bind
 	exact bool   // needs the paths it asked for
 	proxy string // socket
+	renew func() // gives the program its whole allowance of the proxy; nil where there is none
 }
 
 // bind is a file or folder that the program may read.

@@ -39,9 +39,11 @@ func (c *Command) online() (stop func(), err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
+	proxy := c.box.config.Egress.NewProxy()
+	c.renew = proxy.Renew
 	go func() {
 		defer close(served)
-		_ = c.box.config.Egress.Proxy(ctx, listener) // it ends with ctx
+		_ = proxy.Serve(ctx, listener) // it ends with ctx
 	}()
 	return func() {
 		cancel()

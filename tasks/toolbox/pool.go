@@ -137,6 +137,9 @@ func (p *Pool) take(ctx context.Context) (*Worker, error) {
 		p.idle = p.idle[:len(p.idle)-1]
 		p.mu.Unlock()
 		if w.rest.Stop() && w.death() == nil {
+			if renew := w.process.command.renew; renew != nil {
+				renew() // each use has an allowance of its own
+			}
 			return w, nil
 		}
 		w.discard() // it died on its own, or is about to be sent away
@@ -177,11 +180,14 @@ func (p *Pool) Close() {
 	p.all.Wait()
 }
 
+// ErrNotStarted is in the error of a use for which no worker could be started; work was not called then.
+var ErrNotStarted = errors.New("the worker did not start")
+
 // start starts a worker and waits until it is ready.
 func (p *Pool) start(ctx context.Context) (*Worker, error) {
 	w, err := p.newWorker(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+		return nil, fmt.Errorf("%s: %w: %w", p.config.Name, ErrNotStarted, err)
 	}
 	if p.config.Ready == nil {
 		return w, nil
@@ -192,7 +198,7 @@ func (p *Pool) start(ctx context.Context) (*Worker, error) {
 	}
 	if err != nil {
 		w.discard()
-		return nil, fmt.Errorf("start %s: %w", p.config.Name, err)
+		return nil, fmt.Errorf("%s: %w: %w", p.config.Name, ErrNotStarted, err)
 	}
 	return w, nil
 }

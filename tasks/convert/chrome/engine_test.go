@@ -237,9 +237,13 @@ func TestNothingIsLoaded(t *testing.T) {
 				p.options.WaitTime = 200
 				out, err := p.convert(t, e)
 				if err != nil {
-					t.Logf("refused: %v", err)
-				} else if text := run(t, "pdftotext", out, "-"); strings.Contains(text, canaryText) || strings.Contains(text, "nobody") ||
-					strings.Contains(text, "Command Line") {
+					t.Fatalf("got %v, want the page without what it refers to", err)
+				}
+				text := run(t, "pdftotext", out, "-")
+				if !strings.Contains(text, "seen") {
+					t.Errorf("the PDF has %q, without the page itself", text)
+				}
+				if strings.Contains(text, canaryText) || strings.Contains(text, "nobody") || strings.Contains(text, "Command Line") {
 					t.Errorf("the PDF has %q", text)
 				}
 				if n := calls.Load(); n != 0 {

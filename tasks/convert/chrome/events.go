@@ -89,6 +89,10 @@ func (t *tab) request(ctx context.Context, session string, e event) error {
 		id["responseCode"], id["body"] = http.StatusOK, body(t.Document)
 		id["responseHeaders"] = []header{{"Content-Type", contentType(t.Document)}}
 		return t.tell(ctx, session, "Fetch.fulfillRequest", id)
+	case t.Document != nil && main:
+		id["responseCode"] = http.StatusNoContent   // leaves the page as it is; an error would put one in its place
+		t.seen[lifecycle[t.Print.WaitUntil]] = true // which do not come to a page that wanted to go
+		return t.tell(ctx, session, "Fetch.fulfillRequest", id)
 	case t.Document != nil || scheme != "http" && scheme != "https":
 		id["errorReason"] = "BlockedByClient"
 		return t.tell(ctx, session, "Fetch.failRequest", id)

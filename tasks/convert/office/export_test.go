@@ -1,6 +1,16 @@
 package office
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // SetSilence sets how long a worker may go without a sign of life.
 func (e *Engine) SetSilence(d time.Duration) { e.silence = d }
+
+// SetProgram sets the folder of LibreOffice's libraries for workers that are yet to start.
+func (e *Engine) SetProgram(program string) error {
+	self, err := os.Executable()
+	e.pool = newPool(e.box, self, program)
+	return err
+}

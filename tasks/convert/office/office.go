@@ -56,7 +56,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return e.command(ctx, job)
 	}
 	err := e.pooled(ctx, job, to)
-	if errors.Is(err, errElsewhere) {
+	if errors.Is(err, errElsewhere) || errors.Is(err, toolbox.ErrNotStarted) && ctx.Err() == nil {
 		return e.command(ctx, job)
 	}
 	if err != nil {

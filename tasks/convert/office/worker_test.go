@@ -93,6 +93,17 @@ func TestDocumentThatKillsItsWorkerFailsAlone(t *testing.T) {
 	}
 }
 
+// TestWithoutTheKit gives the workers a folder that has no LibreOffice: the command line converts.
+func TestWithoutTheKit(t *testing.T) {
+	e := newEngine(t)
+	if err := e.SetProgram("/usr/share"); err != nil {
+		t.Fatal(err)
+	}
+	if out := (input{content: docx("a fine day"), from: "docx", to: "pdf"}).must(t, e); pdfText(t, out) != "a fine day" {
+		t.Errorf("got %q", pdfText(t, out))
+	}
+}
+
 func TestWorkerThatStandsStillIsReplaced(t *testing.T) {
 	e := newEngine(t)
 	e.SetSilence(time.Second)
