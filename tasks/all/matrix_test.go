@@ -118,6 +118,7 @@ func (m *matrix) plan(t *testing.T) {
 		}
 	}
 	from := slices.Sorted(maps.Keys(m.samples))
+	from = slices.DeleteFunc(from, func(f convert.Format) bool { return f == "cbz" }) // a book made of it would have no text
 	for len(from) > 0 {
 		var next []convert.Format
 		for _, r := range m.catalog.Routes() {

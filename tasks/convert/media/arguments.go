@@ -48,8 +48,15 @@ func (o output) sound(opt convert.Options) []string {
 	add("-b:a", opt.AudioBitrate, "k")
 	add("-ar", opt.SampleRate, "")
 	add("-ac", opt.Channels, "")
+	var filters []string
 	if opt.Volume != nil {
-		args = append(args, "-af", "volume="+number(*opt.Volume))
+		filters = append(filters, "volume="+number(*opt.Volume))
+	}
+	if codec == "aac" { // which refuses sound that has channels but no order of them
+		filters = append(filters, "aformat=channel_layouts=mono|stereo|3.0|4.0|5.0|5.1|7.1|7.1(wide)")
+	}
+	if filters != nil {
+		args = append(args, "-af", strings.Join(filters, ","))
 	}
 	return args
 }
