@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -187,6 +188,7 @@ func TestPaths(t *testing.T) {
 		{"dots", map[string]any{"file": "p/./q/../f.txt"}, "p/f.txt"},
 		{"a backslash", map[string]any{"file": `p\g.txt`}, `p\g.txt`},
 		{"the longest name", map[string]any{"file": "p/" + strings.Repeat("ü", 127)}, "p/" + strings.Repeat("ü", 127)},
+		{"a URL's marks", map[string]any{"file": "p/h#1?x=2 ü.txt"}, "p/h#1?x=2 ü.txt"},
 		{"a number", map[string]any{"file": "p/%03d-100%.txt"}, "p/001-100%.txt"},
 		{"a shell's words", map[string]any{"file": "p/$(touch x) `id`; rm -rf *"}, "p/$(touch x) `id`; rm -rf *"}, // EXP-SF-15
 	} {
@@ -195,7 +197,7 @@ func TestPaths(t *testing.T) {
 			if got := s.content(t, c.want); got != c.name {
 				t.Errorf("got %q, want %q", got, c.name)
 			}
-			if want := "sftp://" + s.Address() + filepath.Join(s.home, c.want); f.Facts["location"] != want {
+			if want := (&url.URL{Scheme: "sftp", Host: s.Address(), Path: filepath.Join(s.home, c.want)}).String(); f.Facts["location"] != want {
 				t.Errorf("got the location %q, want %q", f.Facts["location"], want)
 			}
 		})

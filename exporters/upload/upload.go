@@ -4,6 +4,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,10 +31,8 @@ func Definition() exporters.Definition {
 		NoResume:   "HTTP PUT has no way to go on in the middle",
 		LateCommit: "a PUT to a URL bears no condition",
 	}
-	def.Validate = func(params any) []param.Problem { return params.(Params).problems() }
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Validate = exporters.ValidateWith(Params.problems)
+	def.Check = exporters.CheckWith(check)
 	return def
 }
 
@@ -42,7 +41,7 @@ var ours = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "T
 
 func (p Params) problems() (problems []param.Problem) {
 	if _, err := target(p.URL); err != nil {
-		problems = append(problems, param.Problemf("url", "must be an http or https URL with a host"))
+		problems = append(problems, param.Problemf("url", "%s", complaint(err)))
 	}
 	for name, value := range p.Headers {
 		switch {
@@ -54,6 +53,14 @@ func (p Params) problems() (problems []param.Problem) {
 		}
 	}
 	return problems
+}
+
+// complaint says what is wrong with a URL without showing any of it.
+func complaint(err error) string {
+	if escape := url.EscapeError(""); errors.As(err, &escape) {
+		return "has a % without two hexadecimal digits behind it; one that belongs to a name is written %25"
+	}
+	return "must be an http or https URL with a host, without line breaks and the like"
 }
 
 func open(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) {

@@ -403,6 +403,7 @@ func TestParams(t *testing.T) {
 		"good":              {`{"url":"https://h/x","headers":{"A":"b"}}`, nil},
 		"no url":            {`{}`, []string{"url"}},
 		"another scheme":    {`{"url":"ftp://h/x"}`, []string{"url"}},
+		"a bare percent":    {`{"url":"https://h/100%.txt"}`, []string{"url"}},
 		"no host":           {`{"url":"https:///x"}`, []string{"url"}},
 		"Content-Length":    {`{"url":"https://h/x","headers":{"content-length":"1"}}`, []string{"headers"}},
 		"Transfer-Encoding": {`{"url":"https://h/x","headers":{"TRANSFER-encoding":"chunked"}}`, []string{"headers"}},
@@ -419,6 +420,9 @@ func TestParams(t *testing.T) {
 			var got []string
 			for _, p := range problems {
 				got = append(got, p.Field)
+				if strings.Contains(p.Message, "%25") != (name == "a bare percent") {
+					t.Errorf("it says %q", p.Message)
+				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("got problems with %v, want %v", got, c.want)
