@@ -16,9 +16,10 @@ type postgresSession struct {
 }
 
 // byKey makes the planner look rows up by their keys, as every statement of a batch wants it. A plan is made once for a connection,
-// and when it is made the tables may be small: left to itself it would read them whole for as long as the statistics are old.
+// and when it is made the tables may be small: left to itself it would read them whole for as long as the statistics are old. What
+// has to be read whole all the same, such as the list of nodes, looks so dear then that it would be compiled, for seconds.
 const byKey = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;
-	SET enable_hashjoin = off; SET enable_mergejoin = off`
+	SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off`
 
 func (w *postgresSession) begin(ctx context.Context) (err error) {
 	if w.conn != nil && w.conn.Conn().IsClosed() {
