@@ -25,7 +25,7 @@ import (
 // end within its bounds, and leave nothing beside its own folder. Those that may be converted take minutes, and are tried
 // with -every-attack alone.
 func TestBombs(t *testing.T) {
-	box := boxOf(t, toolbox.Bubblewrap, 3*time.Second)
+	box := boxOf(t, toolbox.Bubblewrap, time.Second)
 	files := bombs(t)
 	for _, e := range all.Engines(t.Context(), box, media.New(t.Context(), box)) {
 		t.Run(e.Name(), func(t *testing.T) {
