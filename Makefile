@@ -6,7 +6,7 @@ BIN         := bin/gantry
 FLAGS       := -trimpath -ldflags "-s -w"
 OUT         ?= out
 
-.PHONY: help run test serve build tools tools-full tools-wasm bench bench-engine lint fmt docs golden clean
+.PHONY: help run test matrix serve build tools tools-full tools-wasm bench bench-engine lint fmt docs golden clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: build ## Run the sample job on a server of its own, and fetch its results i
 
 test: ## Install what the tests need, and run all of them
 	@testdata/test.sh
+
+matrix: ## Convert a file of every format, and have the outputs opened by other programs
+	@testdata/matrix.sh
 
 serve: build ## Keep a server, and print a curl line that works
 	@testdata/jobs/serve.sh $(BIN)

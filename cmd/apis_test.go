@@ -2,8 +2,11 @@ package cmd_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,10 +14,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // lastWord is what commands print an id as.
-func lastWord(t *testing.T, args ...string) string {
+func lastWord(t testing.TB, args ...string) string {
 	t.Helper()
 	out, stderr, code := output(t, args...)
 	words := strings.Fields(out)
@@ -30,9 +34,9 @@ type apis struct {
 	organisation, workspace, home string
 }
 
-func serveAPIs(t *testing.T) apis {
+func serveAPIs(t *testing.T, flags ...string) apis {
 	t.Helper()
-	s := serve(t, t.TempDir())
+	s := serve(t, t.TempDir(), flags...)
 	home := t.TempDir()
 	write(t, filepath.Join(home, "Desktop", "results.txt"), "results")
 	return apis{s, lastWord(t, "orgs", "create", "Acme Corp", "--data", dataOf(s)),
@@ -182,7 +186,9 @@ func TestSeedExports(t *testing.T) {
 			if err != nil || operation == nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			a.completed(t, operation[1], "# Notes")
+			if got := a.completed(t, operation[1]); got != "# Notes" {
+				t.Errorf("got %q", got)
+			}
 		})
 	}
 	id := a.upload(t, "notes.md", "# Notes")
@@ -192,22 +198,71 @@ func TestSeedExports(t *testing.T) {
 	}
 }
 
+const slides = `<?xml version="1.0" encoding="UTF-8"?>
+<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"
+  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
+  office:version="1.3" office:mimetype="application/vnd.oasis.opendocument.presentation"><office:body><office:presentation>
+  <draw:page draw:name="p1"><draw:frame svg:width="10cm" svg:height="3cm" svg:x="1cm" svg:y="1cm"><draw:text-box>
+  <text:p>Hello</text:p></draw:text-box></draw:frame></draw:page></office:presentation></office:body></office:document>`
+
+// TestOfficeExports makes every format of every kind, with the programs that are installed here.
+func TestOfficeExports(t *testing.T) {
+	need(t, "soffice", "--version")
+	a := serveAPIs(t, "--tools", cmp.Or(os.Getenv("GANTRY_TOOLS"), t.TempDir()))
+	for _, test := range []struct {
+		name, content, kind, options string
+		formats                      map[string]string // to what is in the result, or in the type of a package
+	}{
+		{"notes.txt", "Hello", "Document", "documentOptions", map[string]string{"pdf": "%PDF-", "docx": "word/document.xml",
+			"odt": "application/vnd.oasis.opendocument.text", "html": "<html", "txt": "Hello"}},
+		{"table.csv", "Hello,1\n", "Spreadsheet", "spreadsheetOptions", map[string]string{"xlsx": "xl/workbook.xml", "pdf": "%PDF-",
+			"csv": "Hello", "ods": "application/vnd.oasis.opendocument.spreadsheet"}},
+		{"slides.fodp", slides, "Presentation", "presentationOptions", map[string]string{"pptx": "ppt/presentation.xml", "pdf": "%PDF-",
+			"odp": "application/vnd.oasis.opendocument.presentation"}},
+	} {
+		id := a.upload(t, test.name, test.content)
+		for format, want := range test.formats {
+			t.Run(test.kind+" "+format, func(t *testing.T) {
+				req, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/prototype/platform/files/"+id+"/export",
+					strings.NewReader(`{"kind":"`+test.kind+`","`+test.options+`":{"format":"`+format+`"}}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Authorization", "Bearer "+testKey)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				at, ok := strings.CutPrefix(resp.Header.Get("Location"), a.url)
+				if text, _ := io.ReadAll(resp.Body); resp.StatusCode != 202 || !ok {
+					t.Fatalf("got %s %s", resp.Status, text)
+				}
+				if got := a.completed(t, at); !strings.Contains(got, want) {
+					t.Errorf("got %d bytes without %q: %.200q", len(got), want, got)
+				}
+			})
+		}
+	}
+}
+
 // completed waits for the operation by asking the job behind it, and fetches its resource with and without the key.
-func (a apis) completed(t *testing.T, operation, want string) {
+func (a apis) completed(t *testing.T, operation string) string {
 	t.Helper()
 	a.must(200, "GET", "/v2/jobs/"+operation[strings.LastIndexByte(operation, '/')+1:]+"/wait", "")
 	_, text, err := a.ask("GET", operation, "")
 	var op struct{ Status, ResourceURL string }
 	if err != nil || json.Unmarshal(text, &op) != nil || op.Status != "completed" {
-		t.Fatalf("got %s (%v)", text, err)
+		t.Fatalf("got %s (%v)\n%s", text, err, a.log)
 	}
 	_, body, err := a.ask("GET", strings.TrimPrefix(op.ResourceURL, a.url), "")
-	if err != nil || string(body) != want {
-		t.Errorf("got %q (%v)", body, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if status, _ := get(t, op.ResourceURL); status != 401 {
 		t.Errorf("without the key: %d", status)
 	}
+	return string(body)
 }
 
 // TestSeedFiles sends the calls of the document about files of an organisation, in its order.
@@ -342,6 +397,85 @@ func TestReadmeLines(t *testing.T) {
 	}
 	if blocks != 2 {
 		t.Errorf("the README has %d blocks with curl", blocks)
+	}
+}
+
+// TestChain takes a stored file through a conversion to a storage system and back into its organisation, in one job, and what
+// came to the storage system in another.
+func TestChain(t *testing.T) {
+	v := servers.Start(t, "minio")
+	a := serveAPIs(t, "--egress-allow", "127.0.0.0/8")
+	bucket := map[string]any{"endpoint": v["S3_ENDPOINT"], "region": v["S3_REGION"], "bucket": v["S3_BUCKET"],
+		"access_key_id": v["S3_ACCESS_KEY_ID"], "secret_access_key": v["S3_SECRET_ACCESS_KEY"], "key": "chain/" + a.organisation + ".html"}
+	task := func(operation, input string, params map[string]any) map[string]any {
+		whole := map[string]any{"operation": operation, "input": input}
+		maps.Copy(whole, params)
+		if input == "" {
+			delete(whole, "input")
+		}
+		return whole
+	}
+	keep := task("export/file", "new", map[string]any{"organization_id": a.organisation})
+	run := func(tasks map[string]any) (kept string) { // the id of what export/file answers
+		t.Helper()
+		job, err := json.Marshal(map[string]any{"tasks": tasks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, text, err := a.ask("POST", "/sync/v2/jobs", string(job))
+		id := regexp.MustCompile(`"id":"([^"]+)","organization_id"`).FindSubmatch(text)
+		if err != nil || status != 201 || !strings.Contains(string(text), `"status":"finished"`) || id == nil {
+			t.Fatalf("got %d %s, %v", status, text, err)
+		}
+		return string(id[1])
+	}
+	download := func(id string) string {
+		t.Helper()
+		status, text, err := a.ask("GET", "/api/v1/organizations/"+a.organisation+"/files/"+id+":download", "")
+		if err != nil || status != 200 {
+			t.Fatalf("got %d %s, %v", status, text, err)
+		}
+		return string(text)
+	}
+	first := run(map[string]any{
+		"stored": task("import/file", "", map[string]any{"file": a.upload(t, "notes.md", "# Chain")}),
+		"new":    task("convert", "stored", map[string]any{"output_format": "html"}),
+		"away":   task("export/s3", "new", bucket),
+		"keep":   keep,
+	})
+	second := run(map[string]any{"new": task("import/s3", "", bucket), "keep": keep})
+	if one, other := download(first), download(second); !strings.Contains(one, "<h1") || one != other || first == second {
+		t.Errorf("kept %q and, by way of the storage system, %q", one, other)
+	}
+}
+
+// TestDeleteOrganisationEndsDownloads deletes beside the server what is being downloaded.
+func TestDeleteOrganisationEndsDownloads(t *testing.T) {
+	a := serveAPIs(t)
+	const size = 64 << 20 // more than lies between server and client
+	id := a.upload(t, "large.bin", strings.Repeat("x", size))
+	req, err := http.NewRequestWithContext(t.Context(), "GET", a.url+"/api/v1/organizations/"+a.organisation+"/files/"+id+":download", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", testKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lastWord(t, "orgs", "delete", a.organisation, "--data", dataOf(a.server))
+	slow := time.NewTicker(10 * time.Millisecond) // a client that would take ten seconds for all of it
+	defer slow.Stop()
+	var got int64
+	for err == nil {
+		<-slow.C
+		var n int64
+		n, err = io.CopyN(io.Discard, resp.Body, 64<<10)
+		got += n
+	}
+	if got == size || errors.Is(err, io.EOF) {
+		t.Errorf("got %d bytes of a deleted organisation's file, %v", got, err)
 	}
 }
 

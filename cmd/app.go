@@ -200,7 +200,7 @@ func (p *program) open(ctx context.Context, c appConfig) (_ *app, err error) {
 		Catalog: catalog, Store: f.store.Engine(), Queue: f.queue, Bus: f.bus, Fleet: f.fleet, Files: bytes, Sealer: a.keys, Limits: limits,
 		Lanes: c.lanes(catalog.Lanes()), WorkDir: work, Drain: c.Drain, Log: c.log, Now: f.store.Now,
 	}
-	return a, nil
+	return a, a.engine.Announce(ctx)
 }
 
 // openKeys returns the keys that seal and sign: those of the data folder, or of the database that others share.
@@ -247,6 +247,7 @@ func (a *app) handler(u urls) (http.Handler, error) {
 			workspaces.Routes(workspaces.Config{Engine: a.engine, Links: links}),
 		),
 		Storage:   downloads.New(a.engine, links, options),
+		Ready:     a.store.Reach,
 		PublicURL: u.public,
 		Version:   version(),
 		Log:       a.log,

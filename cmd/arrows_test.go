@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 	"api":                    {"engine", "engine/param", "engine/egress", "engine/link"},
 	"api/*":                  {"api", "api/*", "engine", "engine/param", "engine/egress", "engine/link"},
 	"api/downloads/*":        {"engine"},
+	"api/apitest":            {"api", "api/downloads", "engine", "engine/enginetest", "engine/link"},
 	"tasks/*/*":              {},
 	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/toolbox"},
 	"tasks/convert/*/*":      {},

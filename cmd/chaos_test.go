@@ -259,37 +259,3 @@ func database(t testing.TB, command, dir string) string {
 	}
 	return string(out)
 }
-
-// TestDatabaseAway restarts the database at once, then takes it away for ten seconds, under load.
-func TestDatabaseAway(t *testing.T) {
-	servers.Start(t, "postgres") // or skip
-	dir := t.TempDir()
-	said, _, _ := strings.Cut(strings.TrimPrefix(database(t, "start", dir), "POSTGRES_URL="), "\n")
-	t.Cleanup(func() { database(t, "stop", dir) })
-	c := newCluster(t, said)
-	var acked acknowledged
-	var clients sync.WaitGroup
-	done := make(chan struct{})
-	for range 2 {
-		clients.Go(func() { c.submitUntil(&acked, done) })
-	}
-	<-time.After(500 * time.Millisecond)
-	database(t, "down", dir)
-	database(t, "up", dir)
-	<-time.After(500 * time.Millisecond)
-	database(t, "down", dir)
-	<-time.After(10 * time.Second)
-	database(t, "up", dir)
-	<-time.After(500 * time.Millisecond)
-	close(done)
-	clients.Wait()
-	if len(acked.ids) == 0 {
-		t.Error("nothing was submitted")
-	}
-	for _, s := range append(c.servers[:2:2], c.workers...) {
-		if s.proc.ProcessState != nil {
-			t.Errorf("a process died:\n%s", s.log)
-		}
-	}
-	c.check(&acked)
-}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -49,20 +48,39 @@ func (c *checkCommand) find(ctx context.Context, p *program, raw json.RawMessage
 	if !strings.HasPrefix(operation, "import/") && !strings.HasPrefix(operation, "export/") {
 		operation = "export/" + operation
 	}
-	named := slices.ContainsFunc(c.Values, func(v string) bool { return strings.HasPrefix(v, engine.ParamConnection+"=") })
-	if named {
-		var found []engine.Finding
-		err := c.withOwner(ctx, p, func(e *engine.Engine, user engine.User) (err error) {
-			found, err = e.Preflight(ctx, user.ID, operation, raw)
-			return err
-		})
-		return found, err
+	if name, named := connectionIn(raw); named {
+		return c.findAs(ctx, p, name, operation, raw)
 	}
 	catalog, err := p.bareCatalog(ctx, egress.Unrestricted())
 	if err != nil {
 		return nil, err
 	}
 	return (&engine.Engine{Catalog: catalog}).Preflight(ctx, 0, operation, raw)
+}
+
+// findAs does the same for the user whose connection is named.
+func (c *checkCommand) findAs(ctx context.Context, p *program, name, operation string, raw json.RawMessage) (found []engine.Finding, err error) {
+	if err := c.exists(); err != nil {
+		return nil, err
+	}
+	err = c.withKeys(ctx, p, func(e *engine.Engine, f footing) error {
+		own, err := f.connection(ctx, c.User, name)
+		if err == nil {
+			found, err = e.Preflight(ctx, own.User, operation, raw)
+		}
+		return err
+	})
+	return found, err
+}
+
+// connectionIn returns the name of the connection among parameters, and whether there is one.
+func connectionIn(raw json.RawMessage) (string, bool) {
+	var params map[string]any
+	if json.Unmarshal(raw, &params) != nil {
+		return "", false
+	}
+	name, named := params[engine.ParamConnection].(string)
+	return name, named
 }
 
 // parseValues makes a JSON object of name=value. What looks like a JSON object or list is one.

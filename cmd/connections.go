@@ -44,8 +44,8 @@ type connectionsRemove struct {
 	Name string `arg:"" help:"The connection's name."`
 }
 
-// withOwner opens the tables and the keys beside a running server.
-func (o ownerFlags) withOwner(ctx context.Context, p *program, do func(*engine.Engine, engine.User) error) error {
+// withKeys opens the tables and the keys beside a running server.
+func (o ownerFlags) withKeys(ctx context.Context, p *program, do func(*engine.Engine, footing) error) error {
 	catalog, err := p.bareCatalog(ctx, egress.Unrestricted())
 	if err != nil {
 		return err
@@ -57,11 +57,7 @@ func (o ownerFlags) withOwner(ctx context.Context, p *program, do func(*engine.E
 		if err != nil {
 			return err
 		}
-		user, err := f.store.EnsureUser(ctx, o.User)
-		if err != nil {
-			return err
-		}
-		return do(&engine.Engine{Catalog: catalog, Store: f.store.Engine(), Sealer: keys, Now: f.store.Now}, user)
+		return do(&engine.Engine{Catalog: catalog, Store: f.store.Engine(), Sealer: keys, Now: f.store.Now}, f)
 	})
 }
 
@@ -71,9 +67,26 @@ func (c *connectionsAdd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return c.withOwner(ctx, p, func(e *engine.Engine, user engine.User) error {
+	return c.withKeys(ctx, p, func(e *engine.Engine, f footing) error {
+		user, err := f.store.EnsureUser(ctx, c.User)
+		if err != nil {
+			return err
+		}
 		return explained(e.AddConnection(ctx, user.ID, c.Name, c.Kind, raw))
 	})
+}
+
+// connection looks for the connection of a user, who may be none.
+func (f footing) connection(ctx context.Context, user, name string) (engine.Connection, error) {
+	all, err := f.store.Connections(ctx)
+	if err != nil {
+		return engine.Connection{}, err
+	}
+	own := slices.IndexFunc(all, func(one engine.Connection) bool { return one.UserName == user && one.Name == name })
+	if own < 0 {
+		return engine.Connection{}, engine.Errorf(engine.NotFound, "The user %q has no connection %q.", user, name)
+	}
+	return all[own], nil
 }
 
 // explained is err with every mistake on a line of its own.
@@ -115,14 +128,10 @@ func (c *connectionsRemove) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return c.beside(ctx, p, func(f footing) error {
-		all, err := f.store.Connections(ctx)
+		own, err := f.connection(ctx, c.User, c.Name)
 		if err != nil {
 			return err
 		}
-		own := slices.IndexFunc(all, func(one engine.Connection) bool { return one.UserName == c.User && one.Name == c.Name })
-		if own < 0 {
-			return engine.Errorf(engine.NotFound, "The user %q has no connection %q.", c.User, c.Name)
-		}
-		return f.store.RemoveConnection(ctx, all[own].User, c.Name)
+		return f.store.RemoveConnection(ctx, own.User, c.Name)
 	})
 }

@@ -1,11 +1,17 @@
 package cmd_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gantry-engine/gantry/engine/enginetest"
 )
 
 // TestConnections holds that a name stands for credentials and addresses, in import, export and check, and for its owner.
@@ -66,11 +72,21 @@ func TestConnections(t *testing.T) {
 	if _, errs, code := output(t, "host-keys", "forget", "--data", data, "["+host+"]:"+port); code != 0 {
 		t.Errorf("forget: %s", errs)
 	}
-	for _, user := range []string{"nobody", "nobody"} { // the second time would find what the first had made
-		if _, errs, code := output(t, "connections", "remove", "--data", data, "--user", user, "box"); code != 1 ||
-			!strings.Contains(errs, `The user "nobody" has no connection "box".`) {
-			t.Errorf("remove another's: %d %s", code, errs)
+	for _, command := range [][]string{{"connections", "remove", "--data", data, "--user", "nobody", "box"},
+		{"check", "--data", data, "--user", "nobody", "sftp", "connection=box"}} {
+		if _, errs, code := output(t, command...); code != 1 || !strings.Contains(errs, `The user "nobody" has no connection "box".`) {
+			t.Errorf("%s another's: %d %s", command[0], code, errs)
 		}
+	}
+	if enginetest.Database() == "" {
+		none := filepath.Join(t.TempDir(), "none")
+		_, errs, code := output(t, "check", "--data", none, "sftp", "connection=box")
+		if _, err := os.Stat(none); code != 1 || !strings.Contains(errs, "there is no data of gantry") || err == nil {
+			t.Errorf("check without data: %d %s; its folder: %v", code, errs, err)
+		}
+	}
+	if made := usersOf(t, data); slices.Contains(made, "nobody") {
+		t.Errorf("the users are %q now", made)
 	}
 	if _, errs, code := output(t, "connections", "remove", "--data", data, "box"); code != 0 {
 		t.Fatalf("remove: %s", errs)
@@ -80,6 +96,36 @@ func TestConnections(t *testing.T) {
 	if got := s.must(200, "GET", "/v2/tasks/"+retried.Data.ID+"/wait", ""); got.Data.Status != "finished" {
 		t.Errorf("what was accepted with it ended %+v", got.Data)
 	}
+}
+
+// usersOf are the users in the tables.
+func usersOf(t *testing.T, data string) (names []string) {
+	t.Helper()
+	driver, at := "sqlite", filepath.Join(data, "gantry.db")
+	if url := footing(t, []string{"--data", data}); url != "" {
+		driver, at = "pgx", url
+	}
+	db, err := sql.Open(driver, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT name FROM users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil || len(names) == 0 {
+		t.Fatalf("there are the users %q, %v", names, err)
+	}
+	return names
 }
 
 func checkOverHTTP(t *testing.T, s *server) {

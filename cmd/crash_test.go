@@ -2,85 +2,189 @@ package cmd_test
 
 import (
 	"bytes"
-	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/gantry-engine/gantry/exporters/exportertest"
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
-// TestKilledExport kills a server in the middle of a large upload to S3, and starts another on its data: the object must be
-// whole, and no part of an unfinished upload be left.
+// TestKilledExport kills a server in the middle of a large upload to each storage system, and starts another on its data: the
+// object must be whole, and the destination must know of nothing else.
 func TestKilledExport(t *testing.T) {
-	v := servers.Start(t, "minio")
-	content := bytes.Repeat([]byte("0123456789abcdef"), 40<<16) // 40 MiB, several parts
+	content := make([]byte, 64<<20)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content) // it cannot fail
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
 	defer source.Close()
-	target, err := url.Parse(v["S3_ENDPOINT"])
+	sum := sha256.Sum256(content)
+	for _, s := range testserver.Stores {
+		t.Run(s.Kind, func(t *testing.T) {
+			killExport(t, openStore(t, s), source.URL, int64(len(content)), hex.EncodeToString(sum[:]))
+		})
+	}
+}
+
+func killExport(t *testing.T, s store, source string, size int64, sum string) {
+	data, name, more := t.TempDir(), fmt.Sprintf("killed/%x.bin", rand.Uint64()), map[string]any{"input": "in"}
+	if s.Kind == "openstack" { // where nobody else has segments
+		container := fmt.Sprintf("killed%x", rand.Uint64())
+		s.peer(t, "mkdir", "there:"+container)
+		s.Folder, more["container"] = func(testserver.Values) string { return container }, container
+	}
+	gate := exportertest.NewGate(t, s.at[s.Address], size*3/4)
+	first := serve(t, data, "--egress-allow", "127.0.0.0/8")
+	job := first.must(201, "POST", "/v2/jobs", fmt.Sprintf(`{"tasks": {
+		"in": {"operation": "import/url", "url": %q, "filename": "large.bin"},
+		"out": %s}}`, source+"/large.bin", s.task(t, "export/", s.through(t, gate.Address()), name, more)))
+	ended := make(chan string, 1)
+	go func() {
+		_, text, err := first.ask("GET", "/v2/jobs/"+job.Data.ID+"/wait", "")
+		ended <- fmt.Sprintf("%s, %v", text, err)
+	}()
+	select {
+	case <-gate.Shut():
+	case text := <-ended:
+		t.Fatalf("the job ended before its middle: %s", text)
+	}
+	if left := unfinished[s.Kind](t, s, name, size); len(left) == 0 {
+		t.Error("the destination knows of no upload when the server is killed")
+	}
+	first.kill()
+	gate.Open()
+	second := serve(t, data, "--egress-allow", "127.0.0.0/8")
+	if got := second.must(200, "GET", "/v2/jobs/"+job.Data.ID+"/wait", ""); got.Data.Status != "finished" {
+		t.Fatalf("the job ended %+v", got.Data)
+	}
+	if got := s.sum(t, name); got != sum {
+		t.Errorf("the object has the SHA-256 %s, want %s", got, sum)
+	}
+	if left := unfinished[s.Kind](t, s, name, size); len(left) > 0 {
+		t.Errorf("left unfinished: %q", left)
+	}
+}
+
+// through is what the server says of itself to those who reach it at another host:port.
+func (s store) through(t *testing.T, address string) testserver.Values {
+	t.Helper()
+	at, own := maps.Clone(s.at), s.at[s.Address]
+	for key, value := range at {
+		at[key] = strings.ReplaceAll(value, own, address)
+	}
+	switch s.Server {
+	case "sftp":
+		_, at["SFTP_PORT"], _ = net.SplitHostPort(address)
+	case "openstack":
+		at["KEYSTONE_URL"] = catalogOf(t, s.at["KEYSTONE_URL"], own, address)
+	}
+	return at
+}
+
+// catalogOf stands before Keystone and has its catalog name another host:port of Swift.
+func catalogOf(t *testing.T, keystone, own, address string) string {
+	t.Helper()
+	target, err := url.Parse(keystone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	half, dead := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("partNumber") == "4" {
-			once.Do(func() { close(half) })
-			<-dead
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	defer front.Close()
-	data := t.TempDir()
-	s := serve(t, data, "--egress-allow", "127.0.0.0/8")
-	job := s.must(201, "POST", "/v2/jobs", fmt.Sprintf(`{"tasks": {
-		"in": {"operation": "import/url", "url": %q, "filename": "large.bin"},
-		"out": {"operation": "export/s3", "input": "in", "endpoint": %q, "region": %q, "bucket": %q, "key": "killed/large.bin",
-			"access_key_id": %q, "secret_access_key": %q}}}`, source.URL+"/large.bin", front.URL, v["S3_REGION"], v["S3_BUCKET"],
-		v["S3_ACCESS_KEY_ID"], v["S3_SECRET_ACCESS_KEY"]))
-	<-half
-	if len(partsIn(t, v["S3_UNFINISHED"])) == 0 {
-		t.Error("nothing is under way when the process is killed")
-	}
-	s.kill()
-	close(dead)
-	s = serve(t, data, "--egress-allow", "127.0.0.0/8")
-	ended := s.must(200, "GET", "/v2/jobs/"+job.Data.ID+"/wait", "")
-	if ended.Data.Status != "finished" {
-		t.Fatalf("the job ended %+v", ended.Data)
-	}
-	if left := partsIn(t, v["S3_UNFINISHED"]); len(left) > 0 {
-		t.Errorf("left unfinished: %q", left)
-	}
-	back := s.must(201, "POST", "/v2/import/s3", fmt.Sprintf(`{"endpoint": %q, "region": %q, "bucket": %q, "key": "killed/large.bin",
-		"access_key_id": %q, "secret_access_key": %q}`, front.URL, v["S3_REGION"], v["S3_BUCKET"], v["S3_ACCESS_KEY_ID"],
-		v["S3_SECRET_ACCESS_KEY"]))
-	out := s.must(201, "POST", "/v2/export/url", `{"input": "`+back.Data.ID+`"}`)
-	files := s.must(200, "GET", "/v2/tasks/"+out.Data.ID+"/wait", "").Data.Result.Files
-	if len(files) != 1 {
-		t.Fatalf("the object cannot be read back: %+v", files)
-	}
-	sum := md5.Sum(content)
-	checkFile(t, files[0].URL, int64(len(content)), hex.EncodeToString(sum[:]))
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(resp *http.Response) error {
+			body, err := io.ReadAll(resp.Body)
+			body = bytes.ReplaceAll(body, []byte(own), []byte(address))
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return err
+		},
+	})
+	t.Cleanup(front.Close)
+	return front.URL
 }
 
-// partsIn lists the files of unfinished uploads in the server's own folder for them.
-func partsIn(t *testing.T, dir string) (parts []string) {
+// unfinished lists for each kind what the destination has of an upload that is not, or not yet, the object.
+var unfinished = map[string]func(t *testing.T, s store, name string, size int64) []string{
+	"s3": func(t *testing.T, s store, _ string, _ int64) []string { return filesIn(t, s.at["S3_UNFINISHED"]) },
+	"azure/blob": func(t *testing.T, s store, name string, _ int64) (ids []string) {
+		list, err := s.blob(t, name).GetBlockList(t.Context(), blockblob.BlockListTypeUncommitted, nil)
+		if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
+			t.Fatal(err)
+		}
+		for _, block := range list.UncommittedBlocks {
+			ids = append(ids, *block.Name)
+		}
+		return ids
+	},
+	"google-cloud-storage": func(t *testing.T, s store, _ string, _ int64) (sessions []string) {
+		if status, text := get(t, "http://"+s.at["GCS_ADDRESS"]+"/sessions"); status != 200 || json.Unmarshal(text, &sessions) != nil {
+			t.Fatalf("list the sessions: %d %s", status, text)
+		}
+		return sessions
+	},
+	"openstack": func(t *testing.T, s store, name string, size int64) []string {
+		var object, segments struct{ Bytes int64 }
+		folder := "there:" + s.Folder(s.at)
+		if json.Unmarshal([]byte(s.peer(t, "size", "--json", folder)), &object) != nil ||
+			json.Unmarshal([]byte(s.peer(t, "size", "--json", folder+"_segments")), &segments) != nil {
+			t.Fatal("rclone does not say how much there is")
+		}
+		if object.Bytes == size && segments.Bytes <= size { // a busy Swift lists what is new late
+			return nil
+		}
+		return strings.Fields(s.peer(t, "lsf", "-R", "--files-only", folder+"_segments"))
+	},
+	"sftp": func(t *testing.T, s store, name string, _ int64) []string {
+		return filesIn(t, filepath.Join(s.at["SFTP_ROOT_DIR"], s.Named(s.at, filepath.Dir(name))), filepath.Base(name))
+	},
+	"upload": func(t *testing.T, s store, name string, _ int64) []string {
+		return append(filesIn(t, s.at["HTTP_TEMP_DIR"]), filesIn(t, filepath.Join(s.at["HTTP_FILES_DIR"], filepath.Dir(name)), filepath.Base(name))...)
+	},
+}
+
+// blob is the vendor's client of a blob.
+func (s store) blob(t *testing.T, name string) *blockblob.Client {
 	t.Helper()
-	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err == nil && !info.IsDir() {
-			parts = append(parts, path)
+	key, err := blob.NewSharedKeyCredential(s.at["AZURE_ACCOUNT"], s.at["AZURE_KEY"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "http://" + s.at["AZURE_ADDRESS"] + "/" + s.at["AZURE_ACCOUNT"] + "/" + s.Folder(s.at) + "/" + name
+	api, err := blockblob.NewClientWithSharedKeyCredential(address, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api
+}
+
+// filesIn lists the files in a folder of a server, but for those of the other names.
+func filesIn(t *testing.T, dir string, but ...string) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && !slices.Contains(but, filepath.Base(path)) {
+			found = append(found, path)
 		}
 		return nil // what is being removed may be gone already
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parts
+	return found
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -55,6 +56,31 @@ func TestCustomExporter(t *testing.T) {
 		t.Errorf("the folder has %q, %v", got, err)
 	}
 	serveCustom(t, custom)
+}
+
+// TestExportersReadme holds the code in exporters/README.md to the example, which TestCustomExporter compiles and runs.
+func TestExportersReadme(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "exporters", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compiled strings.Builder
+	for _, name := range []string{"main.go", "folder/folder.go", "folder/folder_test.go"} {
+		text, err := os.ReadFile(filepath.Join("..", "testdata", "customexporter", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled.Write(text)
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(blocks) == 0 {
+		t.Error("the README has no code")
+	}
+	for _, block := range blocks {
+		if !strings.Contains(compiled.String(), string(block[1])) {
+			t.Errorf("the example does not have\n%s", block[1])
+		}
+	}
 }
 
 // serveCustom looks for the exporter in the API's list.

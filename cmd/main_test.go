@@ -20,6 +20,7 @@ import (
 	"github.com/gantry-engine/gantry/cmd"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
+	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
 )
 
 // beGantry makes this test binary be the program itself, so that tests can start, signal and kill real processes.
@@ -33,7 +34,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, noClock+":", err)
 			os.Exit(1)
 		}
-		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation())))
+		os.Exit(cmd.Main(context.Background(), os.Args[1:], cmd.WithOperations(slowOperation(), engineOperation())))
+	}
+	if len(os.Args) > 1 && os.Args[1] == lok.Argument { // a program that the one above started, fenced in and without its environment
+		os.Exit(cmd.Main(context.Background(), os.Args[1:]))
 	}
 	os.Exit(testserver.Main(m, &servers))
 }
@@ -178,6 +182,7 @@ type result struct {
 		Size     int64  `json:"size"`
 		MD5      string `json:"md5"`
 		URL      string `json:"url"`
+		Location string `json:"location"`
 	} `json:"files"`
 }
 

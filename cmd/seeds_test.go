@@ -3,9 +3,13 @@ package cmd_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
 
 // TestSeedExportURL sends the example of the original document as it is printed there, with host, key and id replaced.
@@ -58,32 +62,136 @@ func TestSeedExportURL(t *testing.T) {
 	}
 }
 
-// TestSeedExportS3 sends the example of the original document as it is printed there, with keys, bucket and id replaced and
-// an endpoint added.
-func TestSeedExportS3(t *testing.T) {
-	v := servers.Start(t, "minio")
-	s := serve(t, t.TempDir(), "--egress-allow", "127.0.0.0/8")
-	data := s.must(201, "POST", "/v2/import/raw", `{"file": "some data", "filename": "data.txt"}`)
-	body := strings.NewReplacer("73df1e16-fd8b-47a1-a156-f197babde91a", data.Data.ID, "AKXXXXXXXXXXXX", v["S3_ACCESS_KEY_ID"],
-		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", v["S3_SECRET_ACCESS_KEY"], "mybucket", v["S3_BUCKET"], "eu-central-1", v["S3_REGION"],
-		`{ "input"`, `{ "endpoint": "`+v["S3_ENDPOINT"]+`", "input"`).Replace(`{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", ` +
-		`"access_key_id": "AKXXXXXXXXXXXX", "secret_access_key": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "bucket": "mybucket", ` +
-		`"region": "eu-central-1", "key": "myfile.ext", "metadata": { "x-amz-meta-some-key": "data" } }`)
-	created := s.must(201, "POST", "/v2/export/s3", body)
-	status, text, err := s.ask("GET", "/v2/tasks/"+created.Data.ID+"/wait", "")
-	if err != nil || status != 200 || !strings.Contains(string(text), `"status":"finished"`) {
-		t.Fatalf("it ended %d %s, %v", status, text, err)
+// seedStore is an example of the original document: the command as it is printed there, and what is ours in it.
+type seedStore struct {
+	kind, printed string
+	at            map[string]string    // what the server says of itself, where it is another user than the tests' usual one
+	folder, name  string               // of the object
+	ours          func(store) []string // pairs: what is printed, and the test server's host or credential
+	holds         string               // what rclone has to say of the object
+	alone         string               // what is said when all of it is as printed; empty where that would call a foreign host
+}
+
+const seedInput = "73df1e16-fd8b-47a1-a156-f197babde91a"
+
+var seedStores = []seedStore{
+	{kind: "s3", folder: "mybucket", name: "myfile.ext", holds: `"some-key":"data"`,
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/s3" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "access_key_id": "AKXXXXXXXXXXXX", "secret_access_key": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "bucket": "mybucket", "region": "eu-central-1", "key": "myfile.ext", "metadata": { "x-amz-meta-some-key": "data" } }
+'`,
+		ours: func(s store) []string {
+			return []string{"AKXXXXXXXXXXXX", s.at["S3_ACCESS_KEY_ID"], "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", s.at["S3_SECRET_ACCESS_KEY"],
+				"eu-central-1", s.at["S3_REGION"], `{ "input"`, `{ "endpoint": "` + s.at["S3_ENDPOINT"] + `", "input"`}
+		}},
+	{kind: "azure/blob", folder: "mycontainer", name: "myfile.ext", alone: "storage_access_key",
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/azure/blob" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "storage_account": "XXXXXXXXXXXX", "storage_access_key": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "container": "mycontainer", "blob": "myfile.ext" }
+'`,
+		ours: func(s store) []string {
+			return []string{"XXXXXXXXXXXX", s.at["AZURE_ACCOUNT"], "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", s.at["AZURE_KEY"],
+				`{ "input"`, `{ "endpoint": "http://` + s.at["AZURE_ADDRESS"] + "/" + s.at["AZURE_ACCOUNT"] + `", "input"`}
+		}},
+	{kind: "google-cloud-storage", folder: "mybucket", name: "myfile.ext", alone: "private_key",
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/google-cloud-storage" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "project_id": "api-project-XXXXXXXXXXXX", "bucket": "mybucket", "client_email": "xxxxxxx@api-project-xxxxxx.iam.gserviceaccount.com", "private_key": "-----BEGIN PRIVATE KEY-----\nXXXXXXXXXXXX....", "file": "myfile.ext" }
+'`,
+		ours: func(s store) []string {
+			key, _ := os.ReadFile(s.at["GCS_PRIVATE_KEY_FILE"]) // without it the test fails
+			return []string{"xxxxxxx@api-project-xxxxxx.iam.gserviceaccount.com", "pipeline@" + s.at["GCS_ACCOUNTS"],
+				`-----BEGIN PRIVATE KEY-----\nXXXXXXXXXXXX....`, strings.ReplaceAll(string(key), "\n", `\n`),
+				`{ "input"`, `{ "endpoint": "http://` + s.at["GCS_ADDRESS"] + `", "token_url": "http://` + s.at["GCS_ADDRESS"] + `/token", "input"`}
+		}},
+	{kind: "openstack", folder: "container_name", name: "path/myfile.ext",
+		at: map[string]string{"KEYSTONE_USER": "solo", "KEYSTONE_PROJECT": "second"}, // the user's only project, which is not said
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/openstack" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "auth_url": "https://auth.cloud.ovh.net", "region": "DE", "username": "test", "password": "test", "container": "container_name", "file": "path/myfile.ext" }
+'`,
+		ours: func(s store) []string {
+			return []string{"https://auth.cloud.ovh.net", s.at["KEYSTONE_URL"], `"DE"`, `"` + s.at["KEYSTONE_REGION"] + `"`,
+				`"username": "test"`, `"username": "` + s.at["KEYSTONE_USER"] + `"`, `"password": "test"`, `"password": "` + s.at["KEYSTONE_PASSWORD"] + `"`}
+		}},
+	{kind: "sftp", name: "path/myfile.ext", at: map[string]string{"SFTP_USER": "plain"},
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/sftp" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "host": "myserver.com", "username": "test", "password": "test", "file": "path/myfile.ext" }
+'`,
+		ours: func(s store) []string {
+			return []string{`"myserver.com"`, `"` + s.at["SFTP_HOST"] + `", "port": ` + s.at["SFTP_PORT"],
+				`"username": "test"`, `"username": "` + s.at["SFTP_USER"] + `"`, `"password": "test"`, `"password": "` + s.at["SFTP_PASSWORD"] + `"`}
+		}},
+	{kind: "upload", name: "test/file.txt",
+		printed: `curl -X POST "https://api.cloudconvert.com/v2/export/upload" \
+-H "Authorization: Bearer API_KEY" \
+-H "Content-type: application/json" \
+-d '
+{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "url": "https://cloudconvert-test.s3.eu-central-1.amazonaws.com/test/file.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&X-Amz-Credential=AKIAJRUEA%2F20240902%2Feu-central-1%2Fs3%2Faws4_request&X-Amz-Date=20240902T103658Z&X-Amz-Expires=3600&X-Amz-Signature=5da1b944c68eaa6d72c250e40a2923ff923337046&X-Amz-SignedHeaders=host&x-id=PutObject" }
+'`,
+		ours: func(s store) []string {
+			return []string{"https://cloudconvert-test.s3.eu-central-1.amazonaws.com", s.at["HTTP_URL"] + "/dav"}
+		}},
+}
+
+// TestSeedStores runs the examples of the original document as they are printed there: only the id, hosts and credentials
+// are those of the test servers, and rclone reads what has arrived.
+func TestSeedStores(t *testing.T) {
+	api := serve(t, t.TempDir(), "--egress-allow", "127.0.0.0/8")
+	input := api.must(201, "POST", "/v2/import/raw", `{"file": "some data", "filename": "data.txt"}`).Data.ID
+	for _, example := range seedStores {
+		t.Run(example.kind, func(t *testing.T) {
+			i := slices.IndexFunc(testserver.Stores, func(s testserver.Store) bool { return s.Kind == example.kind })
+			known := testserver.Stores[i]
+			known.Folder = func(testserver.Values) string { return example.folder }
+			s := openStoreAs(t, known, example.at)
+			if example.alone != "" {
+				ended := runPrinted(t, api, strings.ReplaceAll(example.printed, seedInput, input))
+				if ended.Data.Status != "error" || !strings.Contains(ended.Data.Message, example.alone) {
+					t.Errorf("as printed it ended %+v, want it to fail by the parameter %s", ended.Data, example.alone)
+				}
+			}
+			ended := runPrinted(t, api, strings.NewReplacer(append(example.ours(s), seedInput, input)...).Replace(example.printed))
+			if ended.Data.Status != "finished" || len(ended.Data.Result.Files) != 1 || ended.Data.Result.Files[0].Filename != "data.txt" {
+				t.Fatalf("it ended %+v", ended.Data)
+			}
+			place := strings.TrimPrefix(s.there(example.name), "there:")
+			if got := ended.Data.Result.Files[0].Location; !strings.HasSuffix(got, "/"+place) {
+				t.Errorf("it says that the object is at %q, want %q at its end", got, place)
+			}
+			if got := s.peer(t, "cat", s.there(example.name)); got != "some data" {
+				t.Errorf("rclone reads %q", got)
+			}
+			if about := s.peer(t, "lsjson", "--metadata", s.there(example.name)); !strings.Contains(about, example.holds) {
+				t.Errorf("rclone says of it %s, want %s", about, example.holds)
+			}
+		})
 	}
-	if strings.Contains(string(text), v["S3_SECRET_ACCESS_KEY"]) {
-		t.Errorf("the secret is shown in %s", text)
+}
+
+// runPrinted executes a command of the document and returns the end of the task that it made.
+func runPrinted(t *testing.T, api *server, command string) (ended answer) {
+	t.Helper()
+	command = strings.NewReplacer("https://api.cloudconvert.com", api.url, "API_KEY", testKey, "curl ", "curl -sf ").Replace(command)
+	out, err := shell(t, t.TempDir(), command)
+	var made answer
+	if err != nil || json.Unmarshal([]byte(out), &made) != nil || made.Data.Status != "waiting" {
+		t.Fatalf("the command printed %s, %v", out, err)
 	}
-	from := s.must(201, "POST", "/v2/import/s3", strings.Replace(body, `"metadata": { "x-amz-meta-some-key": "data" }`, `"filename": "back.txt"`, 1))
-	out := s.must(201, "POST", "/v2/export/url", `{"input": "`+from.Data.ID+`"}`)
-	ended := s.must(200, "GET", "/v2/tasks/"+out.Data.ID+"/wait", "")
-	if len(ended.Data.Result.Files) != 1 {
-		t.Fatalf("the import ended %+v", ended.Data)
+	_, text, err := api.ask("GET", "/v2/tasks/"+made.Data.ID+"/wait", "")
+	if err != nil || json.Unmarshal(text, &ended) != nil {
+		t.Fatalf("wait: %s, %v", text, err)
 	}
-	if status, got := get(t, ended.Data.Result.Files[0].URL); status != 200 || string(got) != "some data" {
-		t.Errorf("the object read back: %d %q", status, got)
-	}
+	return ended
 }

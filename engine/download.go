@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,7 +15,7 @@ type Download struct {
 	ContentType string          // as which the file is sent; empty: its own media type
 	Until       time.Time       // the link's end, zero if it has none; the file may be handed out to its end if it was begun before
 	Bytes       io.ReadSeeker   // a bare *os.File where it is one
-	Gone        <-chan struct{} // closed when the task is deleted: stop sending
+	Gone        <-chan struct{} // closed when the task or the stored file is deleted: stop sending
 
 	close func()
 }
@@ -41,7 +43,7 @@ func (e *Engine) Download(ctx context.Context, task ID, name string) (*Download,
 	return &Download{File: f, Until: until, Bytes: src, Gone: gone, close: func() { src.Close(); forget() }}, nil
 }
 
-// watchers lets downloads know that their task was deleted.
+// watchers lets downloads know that what they are of was deleted.
 type watchers struct {
 	mu sync.Mutex
 	on map[ID]map[chan struct{}]struct{}
@@ -65,6 +67,13 @@ func (w *watchers) watch(task ID) (<-chan struct{}, func()) {
 			delete(w.on, task)
 		}
 	}
+}
+
+// watched returns what somebody downloads.
+func (w *watchers) watched() []ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.on))
 }
 
 func (w *watchers) close(task ID) {

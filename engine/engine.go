@@ -28,7 +28,7 @@ type Engine struct {
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
 
-	gone watchers
+	gone, removed watchers // downloads of tasks, and of stored files
 }
 
 // Sealer keeps what is secret unreadable at rest. Bind ties a sealed value to its place: elsewhere it does not open.

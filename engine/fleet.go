@@ -8,12 +8,24 @@ import (
 
 // Fleet tells what the processes that share the tables can do. Its methods may be called from several goroutines.
 type Fleet interface {
+	// Announce tells the others what this process can do in the lanes that have slots. What is submitted anywhere after it has
+	// returned may count on that.
+	Announce(ctx context.Context, lanes []Lane) error
+
 	// Rows returns the rows of an operation that some worker offers which is there, or was until lately: no row twice, and of
-	// each pair of formats the preferred engine first. It is nil where no worker is known.
+	// each pair of formats the preferred engine first. It is nil where no worker is known, and empty where none has any.
 	Rows(operation string) []Row
 
 	// Refresh makes Rows tell what is true now rather than a moment ago.
 	Refresh(ctx context.Context) error
+}
+
+// Announce tells the processes that share the tables what this one can do. It comes before anybody is told that it is ready.
+func (e *Engine) Announce(ctx context.Context) error {
+	if e.Fleet == nil {
+		return nil
+	}
+	return e.Fleet.Announce(ctx, e.Lanes)
 }
 
 // Rows lists what the operation can do, here or on another worker; one row without formats where it has none.
@@ -29,6 +41,16 @@ func (e *Engine) Rows(op Operation) []Row {
 	return op.Rows()
 }
 
+// RowsNow is Rows as of this moment.
+func (e *Engine) RowsNow(ctx context.Context, op Operation) ([]Row, error) {
+	if e.Fleet != nil {
+		if err := e.Fleet.Refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.Rows(op), nil
+}
+
 // tools are the names under which a worker that has the row's engine is found, the widest first.
 func (r Row) tools() []string {
 	if r.Engine == "" {
@@ -41,13 +63,18 @@ func (r Row) tools() []string {
 // need the tool, the engine of one of its rows, with its version after a space or without.
 func Kind(operation, tool string) string { return strings.TrimSpace(operation + " " + tool) }
 
-// Kinds lists the sorts of task of the operation that a worker like this one can run.
+// Kinds lists the sorts of task of the operation that a worker like this one can run: none if it has none of the rows that the
+// operation could have.
 func (op Operation) Kinds() []string {
 	kinds := []string{op.Name}
 	if op.Rows == nil {
 		return kinds
 	}
-	for _, row := range op.Rows() {
+	rows := op.Rows()
+	if len(rows) == 0 {
+		return nil
+	}
+	for _, row := range rows {
 		for _, tool := range row.tools() {
 			kinds = append(kinds, Kind(op.Name, tool))
 		}

@@ -59,7 +59,9 @@ func (e *Engine) check(ctx context.Context, user UserID, s Submission) (*draft, 
 		return nil, err
 	}
 	for i := range d.specs {
-		d.task(ctx, i)
+		if err := d.task(ctx, i); err != nil {
+			return nil, err
+		}
 	}
 	d.cycles()
 	if len(d.problems) > 0 {
@@ -158,7 +160,7 @@ func (d *draft) problem(i int, field, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
-func (d *draft) task(ctx context.Context, i int) {
+func (d *draft) task(ctx context.Context, i int) error {
 	spec, t := d.specs[i], &d.tasks[i]
 	if !taskName.MatchString(spec.Name) && !d.hidden {
 		d.problem(i, "name", "may have letters, digits, - and _, up to 255 of them")
@@ -174,9 +176,10 @@ func (d *draft) task(ctx context.Context, i int) {
 	t.RetryOf, t.Awaits = spec.RetryOf, op.Outside
 	d.ops[i] = op
 	known := d.inputs(i, ok && !op.Source)
-	if ok {
-		d.decode(ctx, i, op, known)
+	if !ok {
+		return nil
 	}
+	return d.decode(ctx, i, op, known)
 }
 
 // inputs resolves what a task depends on and returns the files of its inputs that exist already.
@@ -228,7 +231,7 @@ func (d *draft) resolve(i int, field, name string) (ID, bool) {
 	return "", false
 }
 
-func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
+func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) error {
 	raw := d.raw[i]
 	params, problems := op.Params.Decode(raw)
 	if d.lost[i] {
@@ -244,7 +247,10 @@ func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
 		problems = op.Check(params, known)
 	}
 	if len(problems) == 0 && op.Match != nil {
-		problems = d.match(ctx, i, params, known)
+		var err error
+		if problems, err = d.match(ctx, i, params, known); err != nil {
+			return err
+		}
 	}
 	for _, p := range problems {
 		d.problem(i, p.Field, "%s", p.Message)
@@ -252,23 +258,27 @@ func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) {
 	if len(problems) == 0 {
 		d.params[i] = params
 	}
+	return nil
 }
 
-// match finds the tool that the task needs. Before it is refused for the want of one, the fleet is asked again: a worker may
-// have come this moment.
-func (d *draft) match(ctx context.Context, i int, params any, known []File) (problems []param.Problem) {
+// match finds the tool that the task needs. Before it is refused for the want of one, or because no worker is known, the fleet is
+// asked again: one may have come this moment.
+func (d *draft) match(ctx context.Context, i int, params any, known []File) (problems []param.Problem, err error) {
 	op, e := d.ops[i], d.engine
-	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
-	if len(problems) == 0 || d.refreshed || e.Fleet == nil {
-		return problems
+	again := e.Fleet != nil && !d.refreshed
+	if !again || e.Fleet.Rows(op.Name) != nil {
+		d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+		if !again || len(problems) == 0 {
+			return problems, nil
+		}
 	}
 	d.refreshed = true
-	if err := e.Fleet.Refresh(ctx); err != nil {
-		e.Log.Warn("what other workers offer could not be read", "error", err)
-		return problems
+	rows, err := e.RowsNow(ctx, op)
+	if err != nil {
+		return nil, err
 	}
-	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
-	return problems
+	d.tasks[i].Tool, problems = op.Match(params, known, rows)
+	return problems, nil
 }
 
 // seal gives each task what is stored of it: the sealed payload, the redacted copy, and content as a file.

@@ -143,7 +143,7 @@ func contentType(said, found string) string {
 // OpenStored opens a stored file. Whether the caller may have it is the caller's concern, whether it still exists is decided
 // here.
 func (e *Engine) OpenStored(ctx context.Context, id ID) (*Download, error) {
-	gone, forget := e.gone.watch(id)
+	gone, forget := e.removed.watch(id)
 	f, err := e.Store.Organisations.StoredFile(ctx, id)
 	if err != nil {
 		forget()
@@ -156,6 +156,15 @@ func (e *Engine) OpenStored(ctx context.Context, id ID) (*Download, error) {
 	}
 	return &Download{File: f.File, ContentType: f.ContentType, Bytes: src, Gone: gone,
 		close: func() { src.Close(); forget() }}, nil
+}
+
+// cutRemoved ends the downloads of stored files that were removed by a process whose hints do not reach this one.
+func (e *Engine) cutRemoved(ctx context.Context) {
+	for _, id := range e.removed.watched() {
+		if _, err := e.Store.Organisations.StoredFile(ctx, id); isNotFound(err) {
+			e.removed.close(id)
+		}
+	}
 }
 
 // OpenResult opens a file that a task of the user made.

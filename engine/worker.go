@@ -70,6 +70,7 @@ func (w *worker) watch(done <-chan struct{}) {
 }
 
 func (w *worker) look() {
+	w.engine.cutRemoved(w.ctx)
 	for user, tasks := range w.tasks() {
 		found, err := w.engine.Store.Reader.Tasks(w.ctx, TaskQuery{User: user, IDs: tasks})
 		if err != nil {
@@ -101,10 +102,11 @@ func (w *worker) tasks() map[UserID][]ID {
 	return tasks
 }
 
-// cancel stops what is at work on a task that was cancelled or deleted, downloads included.
+// cancel stops what is at work on a task that was cancelled or deleted, or on a stored file that was; downloads included.
 func (w *worker) cancel(task ID) {
 	w.interrupt(task)
 	w.engine.gone.close(task)
+	w.engine.removed.close(task)
 }
 
 func (w *worker) interrupt(task ID) {

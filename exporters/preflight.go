@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -32,21 +33,36 @@ func (l lookOnly) Hold(ctx context.Context, owner engine.UserID, host, key strin
 	return held, err
 }
 
-// Try runs Check for decoded parameters. No finding shows a secret of theirs.
+// Try runs Check for decoded parameters, and compares the clocks where the system says its time over HTTP. No finding shows a
+// secret of theirs.
 func (def Definition) Try(ctx context.Context, env Env, params any) []Finding {
-	return hidden(def.Check(ctx, trying(env), params), def.Params.Secrets(params))
+	env, clock := trying(env)
+	findings := def.Check(ctx, env, params)
+	return hidden(append(findings, clock.finding()...), def.Params.Secrets(params))
 }
 
-// Try looks for what the parameters name, and reads nothing.
+// Try looks for what the parameters name, reads nothing, and compares the clocks as Definition.Try does.
 func (r *Reading) Try(ctx context.Context, env Env, params any) []Finding {
-	return hidden(r.try(ctx, trying(env), params), r.Params.Secrets(params))
+	env, clock := trying(env)
+	findings := r.try(ctx, env, params)
+	return hidden(append(findings, clock.finding()...), r.Params.Secrets(params))
 }
 
-func trying(env Env) Env {
+// trying returns what a check is lent: host keys to look at only, and a client whose answers are looked at for their time.
+func trying(env Env) (Env, *clock) {
 	if env.HostKeys != nil {
 		env.HostKeys = lookOnly{env.HostKeys}
 	}
-	return env
+	watch := &clock{next: http.DefaultTransport}
+	if env.HTTP != nil {
+		lent := *env.HTTP
+		if lent.Transport != nil {
+			watch.next = lent.Transport
+		}
+		lent.Transport = watch
+		env.HTTP = &lent
+	}
+	return env, watch
 }
 
 // errEnough ends a listing at its first object.

@@ -59,5 +59,5 @@ trap 'testdata/servers/postgres.sh stop "$dir"; rm -rf "$dir"' EXIT
 url=$(OWNER_PID=$$ testdata/servers/postgres.sh start "$dir" | sed -n 's/^POSTGRES_URL=//p')
 echo "once more, on PostgreSQL"
 GANTRY_TESTS=all GANTRY_FOOTING=postgres GANTRY_TEST_DATABASE=$url go test -timeout 25m "$@" \
-  -skip 'Chaos|Frozen|Away|Bucket|Redirect|StartTogether|SharedKeys|Upgrade|UnlikeClocks|Reference|Arrow|Fuzz' \
+  -skip 'Peer|SeedStores|CheckStores|Chaos|Frozen|Away|Bucket|Redirect|StartTogether|SharedKeys|Upgrade|UnlikeClocks|Reference|Arrow|Fuzz' \
   ./cmd ./api/... ./tasks/archive ./tasks/export ./tasks/imports

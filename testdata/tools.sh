@@ -9,7 +9,7 @@ recommended=(bubblewrap libreoffice-writer-nogui libreoffice-calc-nogui libreoff
   libvips-tools imagemagick librsvg2-bin poppler-utils qpdf ghostscript pandoc 7zip libimage-exiftool-perl tesseract-ocr
   chromium fonts-crosextra-carlito fonts-crosextra-caladea fonts-liberation2 fonts-dejavu-core)
 full=(ocrmypdf calibre inkscape unar djvulibre-bin potrace fontforge-nox woff2 mupdf-tools libraw-bin libavif-bin libjxl-tools
-  webp libheif-examples pngquant jpegoptim gifsicle lzop fonts-noto-core fonts-noto-cjk)
+  webp libheif-examples pngquant jpegoptim gifsicle lzop lzip rzip fonts-noto-core fonts-noto-cjk)
 
 # The files, with the package they come from, where they lie in it and what they must be.
 wasm=(

@@ -3,15 +3,13 @@ package exports_test
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gantry-engine/gantry/api"
+	"github.com/gantry-engine/gantry/api/apitest"
 	"github.com/gantry-engine/gantry/api/exports"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
@@ -22,9 +20,8 @@ const prefix = "/prototype/platform"
 
 // client calls a server as a user who is a member of one organisation.
 type client struct {
-	*enginetest.Server
+	*apitest.Client
 	gate         *enginetest.Gate
-	url, token   string
 	user         engine.UserID
 	organisation engine.ID
 }
@@ -64,18 +61,11 @@ func start(t *testing.T) (mine, theirs *client) {
 	gate := enginetest.NewGate()
 	s := enginetest.Start(t, append(imports.All(http.DefaultClient), convert(gate))...)
 	t.Cleanup(gate.Open)
-	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(stop)
-	log := slog.New(slog.DiscardHandler)
-	server := httptest.NewUnstartedServer(nil)
-	base := "http://" + server.Listener.Addr().String()
-	server.Config = api.Server(ctx, api.New(api.Config{Engine: s.Engine, Log: log, PublicURL: base,
-		Routes: exports.Routes(exports.Config{Engine: s.Engine, PublicURL: base})}), log)
-	server.Start()
-	t.Cleanup(server.Close)
-	mine = &client{Server: s, gate: gate, url: base}
-	other := *mine
-	theirs = &other
+	c := apitest.Serve(t, s, "", func(p apitest.Parts) []api.Route {
+		return exports.Routes(exports.Config{Engine: p.Engine, PublicURL: p.PublicURL})
+	})
+	other := *c
+	mine, theirs = &client{Client: c, gate: gate}, &client{Client: &other, gate: gate}
 	for c, name := range map[*client]string{mine: "me", theirs: "them"} {
 		user, err := c.UserNamed(t.Context(), name)
 		if err != nil {
@@ -85,18 +75,9 @@ func start(t *testing.T) (mine, theirs *client) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.user, c.organisation, c.token = user.ID, o.ID, c.key(t, name, engine.Scopes()...)
+		c.user, c.organisation, c.Token = user.ID, o.ID, c.Key(t, name, engine.Scopes()...)
 	}
 	return mine, theirs
-}
-
-func (c *client) key(t *testing.T, user string, scopes ...string) string {
-	t.Helper()
-	token := engine.NewToken()
-	if _, err := c.CreateKey(t.Context(), user, token, scopes, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 // store keeps a file of the organisation and returns the path to export it.
@@ -110,61 +91,30 @@ func (c *client) store(t *testing.T, name, contentType, content string) (id engi
 	return f.ID, prefix + "/files/" + string(f.ID) + "/export"
 }
 
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
 type operation struct {
 	ID, Status, Created, Updated string
 	ResourceURL                  *string
 	Error                        *struct{ Code, Message string }
 }
 
-func (c *client) call(t *testing.T, method, address, body string, headers ...string) answer {
-	t.Helper()
-	if strings.HasPrefix(address, "/") {
-		address = c.url + address
-	}
-	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(text)}
-}
-
 // begin starts an export and returns the address to poll.
 func (c *client) begin(t *testing.T, path, body string, headers ...string) string {
 	t.Helper()
-	a := c.call(t, "POST", path, body, headers...)
-	at := a.header.Get("Location")
-	if a.status != 202 || a.body != "" || !strings.HasPrefix(at, c.url+prefix+"/operations/") || a.header.Get("Retry-After") != "1" {
-		t.Fatalf("got %d %s %v", a.status, a.body, a.header)
+	a := c.Call(t, "POST", path, body, headers...)
+	at := a.Header.Get("Location")
+	if a.Status != 202 || a.Body != "" || !strings.HasPrefix(at, c.URL+prefix+"/operations/") || a.Header.Get("Retry-After") != "1" {
+		t.Fatalf("got %d %s %v", a.Status, a.Body, a.Header)
 	}
 	return at
 }
 
 // poll shows the operation.
-func (c *client) poll(t *testing.T, at string) (operation, answer) {
+func (c *client) poll(t *testing.T, at string) (operation, apitest.Answer) {
 	t.Helper()
-	a := c.call(t, "GET", at, "")
+	a := c.Call(t, "GET", at, "")
 	var op operation
-	if err := json.Unmarshal([]byte(a.body), &op); err != nil || a.status != 200 {
-		t.Fatalf("got %d %s", a.status, a.body)
+	if err := json.Unmarshal([]byte(a.Body), &op); err != nil || a.Status != 200 {
+		t.Fatalf("got %d %s", a.Status, a.Body)
 	}
 	return op, a
 }
@@ -176,7 +126,7 @@ func (c *client) end(t *testing.T, at string) operation {
 		t.Fatal(err)
 	}
 	op, a := c.poll(t, at)
-	if a.header.Get("Retry-After") != "" {
+	if a.Header.Get("Retry-After") != "" {
 		t.Errorf("an ended operation asks to poll again")
 	}
 	return op
@@ -205,18 +155,18 @@ func TestExports(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			got := c.call(t, "GET", *op.ResourceURL, "")
-			if got.status != 200 || got.body != tt.content || !strings.HasPrefix(got.header.Get("Content-Type"), tt.contentType) {
-				t.Errorf("got %d %q %v", got.status, got.body, got.header)
+			got := c.Call(t, "GET", *op.ResourceURL, "")
+			if got.Status != 200 || got.Body != tt.content || !strings.HasPrefix(got.Header.Get("Content-Type"), tt.contentType) {
+				t.Errorf("got %d %q %v", got.Status, got.Body, got.Header)
 			}
-			if part := c.call(t, "GET", *op.ResourceURL, "", "Range", "bytes=0-1"); part.status != 206 || part.body != tt.content[:2] {
-				t.Errorf("range: got %d %q", part.status, part.body)
+			if part := c.Call(t, "GET", *op.ResourceURL, "", "Range", "bytes=0-1"); part.Status != 206 || part.Body != tt.content[:2] {
+				t.Errorf("range: got %d %q", part.Status, part.Body)
 			}
-			for header, want := range map[string]int{"": 401, "Bearer x": 401, "Bearer " + c.key(t, "me", engine.ScopeTaskRead): 403,
-				"Bearer " + c.key(t, "me", engine.ScopeFileRead): 200, c.key(t, "me", engine.ScopeFileWrite): 200} {
+			for header, want := range map[string]int{"": 401, "Bearer x": 401, "Bearer " + c.Key(t, "me", engine.ScopeTaskRead): 403,
+				"Bearer " + c.Key(t, "me", engine.ScopeFileRead): 200, c.Key(t, "me", engine.ScopeFileWrite): 200} {
 				for _, address := range []string{at, *op.ResourceURL} {
-					if a := c.call(t, "GET", address, "", "Authorization", header); a.status != want {
-						t.Errorf("%s with %q: got %d %s", address, header, a.status, a.body)
+					if a := c.Call(t, "GET", address, "", "Authorization", header); a.Status != want {
+						t.Errorf("%s with %q: got %d %s", address, header, a.Status, a.Body)
 					}
 				}
 			}
@@ -248,24 +198,24 @@ func TestRefusals(t *testing.T) {
 		{"unknown version", path, "", []string{"X-Version", "2023-01-01"}, 400, "400BadRequest", "2022-01-01"},
 		{"no file", prefix + "/files/" + string(engine.NewID()) + "/export", "", nil, 404, "404NotFound", "no such file"},
 		{"no id", prefix + "/files/x/export", "", nil, 404, "404NotFound", "no such file"},
-		{"of another organisation", path, "", []string{"Authorization", "Bearer " + theirs.token}, 404, "404NotFound", "no such file"},
+		{"of another organisation", path, "", []string{"Authorization", "Bearer " + theirs.Token}, 404, "404NotFound", "no such file"},
 		{"no key", path, "", []string{"Authorization", ""}, 401, "401Unauthorized", "Unauthenticated."},
-		{"reading key", path, "", []string{"Authorization", c.key(t, "me", engine.ScopeFileRead)}, 403, "403Forbidden", "file:write"},
+		{"reading key", path, "", []string{"Authorization", c.Key(t, "me", engine.ScopeFileRead)}, 403, "403Forbidden", "file:write"},
 		{"no address", prefix + "/files/" + string(id) + "/import", "", nil, 404, "404NotFound", "nothing at this address"},
 		{"wrong method", prefix + "/operations/x", "", nil, 405, "405MethodNotAllowed", "GET"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := c.call(t, "POST", tt.path, tt.body, tt.headers...)
+			a := c.Call(t, "POST", tt.path, tt.body, tt.headers...)
 			var body map[string]string
-			if err := json.Unmarshal([]byte(a.body), &body); err != nil || len(body) != 2 {
-				t.Fatalf("got %s", a.body)
+			if err := json.Unmarshal([]byte(a.Body), &body); err != nil || len(body) != 2 {
+				t.Fatalf("got %s", a.Body)
 			}
-			if a.status != tt.status || body["code"] != tt.code || !strings.Contains(body["message"], tt.says) {
-				t.Errorf("got %d %s", a.status, a.body)
+			if a.Status != tt.status || body["code"] != tt.code || !strings.Contains(body["message"], tt.says) {
+				t.Errorf("got %d %s", a.Status, a.Body)
 			}
-			if retires := strings.HasSuffix(tt.path, "/export"); retires != (a.header.Get("Sunset") == "Sun, 31 Jan 2027 00:00:00 GMT") ||
-				retires != (a.header.Get("Deprecation") == "@1770854400") {
-				t.Errorf("got headers %v", a.header)
+			if retires := strings.HasSuffix(tt.path, "/export"); retires != (a.Header.Get("Sunset") == "Sun, 31 Jan 2027 00:00:00 GMT") ||
+				retires != (a.Header.Get("Deprecation") == "@1770854400") {
+				t.Errorf("got headers %v", a.Header)
 			}
 		})
 	}
@@ -282,15 +232,15 @@ func TestSameExportTwice(t *testing.T) {
 	_, path := c.store(t, "a.txt", "", "hello")
 	at := c.begin(t, path, slow)
 	call := c.gate.Await(t, "export")
-	if op, a := c.poll(t, at); op.Status != "started" || op.ResourceURL != nil || a.header.Get("Retry-After") != "1" {
-		t.Errorf("got %s", a.body)
+	if op, a := c.poll(t, at); op.Status != "started" || op.ResourceURL != nil || a.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %s", a.Body)
 	}
-	if a := c.call(t, "GET", at+"/resource", ""); a.status != 409 {
-		t.Errorf("its resource: got %d %s", a.status, a.body)
+	if a := c.Call(t, "GET", at+"/resource", ""); a.Status != 409 {
+		t.Errorf("its resource: got %d %s", a.Status, a.Body)
 	}
-	a := c.call(t, "POST", path, slow)
-	if a.status != 409 || !strings.Contains(a.body, `"409Conflict"`) {
-		t.Errorf("twice: got %d %s", a.status, a.body)
+	a := c.Call(t, "POST", path, slow)
+	if a.Status != 409 || !strings.Contains(a.Body, `"409Conflict"`) {
+		t.Errorf("twice: got %d %s", a.Status, a.Body)
 	}
 	c.end(t, c.begin(t, path, `{"kind":"Document"}`)) // another one may
 	call.Finish()
@@ -314,11 +264,11 @@ func TestFileThatGoesWhileItIsExported(t *testing.T) {
 	if op := c.end(t, at); op.Status != "failed" || op.Error == nil || op.Error.Code != "409Conflict" || op.ResourceURL != nil {
 		t.Errorf("got %+v", op)
 	}
-	if a := c.call(t, "GET", *done.ResourceURL, ""); a.status != 404 {
-		t.Errorf("what was exported before: got %d %s", a.status, a.body)
+	if a := c.Call(t, "GET", *done.ResourceURL, ""); a.Status != 404 {
+		t.Errorf("what was exported before: got %d %s", a.Status, a.Body)
 	}
-	if a := c.call(t, "POST", path, ""); a.status != 404 {
-		t.Errorf("export again: got %d %s", a.status, a.body)
+	if a := c.Call(t, "POST", path, ""); a.Status != 404 {
+		t.Errorf("export again: got %d %s", a.Status, a.Body)
 	}
 }
 
@@ -345,15 +295,15 @@ func TestOthersSeeNothing(t *testing.T) {
 	at := mine.begin(t, path, "")
 	op := mine.end(t, at)
 	for _, address := range []string{at, *op.ResourceURL} {
-		if a := theirs.call(t, "GET", address, ""); a.status != 404 || !strings.Contains(a.body, `"404NotFound"`) {
-			t.Errorf("%s: got %d %s", address, a.status, a.body)
+		if a := theirs.Call(t, "GET", address, ""); a.Status != 404 || !strings.Contains(a.Body, `"404NotFound"`) {
+			t.Errorf("%s: got %d %s", address, a.Status, a.Body)
 		}
 	}
 	ordinary := mine.MustSubmitAs(t, mine.user)
 	for _, id := range []string{string(ordinary), "x", string(engine.NewID()), strings.ToUpper(op.ID)} {
 		for _, more := range []string{"", "/resource"} {
-			if a := mine.call(t, "GET", prefix+"/operations/"+id+more, ""); a.status != 404 {
-				t.Errorf("%s%s: got %d %s", id, more, a.status, a.body)
+			if a := mine.Call(t, "GET", prefix+"/operations/"+id+more, ""); a.Status != 404 {
+				t.Errorf("%s%s: got %d %s", id, more, a.Status, a.Body)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package exports
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"path"
 	"slices"
@@ -104,18 +105,19 @@ func formatOf(f engine.StoredFile) string {
 	return strings.ToLower(strings.TrimPrefix(path.Ext(f.Name), "."))
 }
 
-// possible tells which of the formats this server can make of the file, by its catalog of operations.
-func (h *handlers) possible(f engine.StoredFile, formats []string) map[string]bool {
+// possible tells which of the formats can be made of the file, here or on another worker.
+func (h *handlers) possible(ctx context.Context, f engine.StoredFile, formats []string) (map[string]bool, error) {
 	possible, from := map[string]bool{}, formatOf(f)
 	op, ok := h.engine.Catalog.Find(convert)
+	rows, err := h.engine.RowsNow(ctx, op)
 	for _, to := range formats {
-		possible[to] = to == from || ok && makes(op, from, to) && accepts(op, f.File, to)
+		possible[to] = to == from || ok && makes(rows, from, to) && accepts(op, f.File, to)
 	}
-	return possible
+	return possible, err
 }
 
-func makes(op engine.Operation, from, to string) bool {
-	return op.Rows != nil && slices.ContainsFunc(op.Rows(), func(r engine.Row) bool {
+func makes(rows []engine.Row, from, to string) bool {
+	return slices.ContainsFunc(rows, func(r engine.Row) bool {
 		return r.InputFormat == from && r.OutputFormat == to
 	})
 }

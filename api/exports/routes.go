@@ -3,6 +3,7 @@
 package exports
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -111,7 +112,7 @@ func (h *handlers) export(c *api.Call) error {
 	if err != nil {
 		return err
 	}
-	job, err := h.plan(f, want)
+	job, err := h.plan(c.Request.Context(), f, want)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (h *handlers) file(c *api.Call) (engine.StoredFile, error) {
 }
 
 // plan is the job that makes of the file what is wanted.
-func (h *handlers) plan(f engine.StoredFile, want wish) (engine.Submission, error) {
+func (h *handlers) plan(ctx context.Context, f engine.StoredFile, want wish) (engine.Submission, error) {
 	source, err := json.Marshal(map[string]string{"file": string(f.ID)})
 	if err != nil {
 		return engine.Submission{}, err
@@ -150,7 +151,11 @@ func (h *handlers) plan(f engine.StoredFile, want wish) (engine.Submission, erro
 	if err != nil {
 		return engine.Submission{}, err
 	}
-	if possible := h.possible(f, want.formats()); !possible[want.format] {
+	possible, err := h.possible(ctx, f, want.formats())
+	if err != nil {
+		return engine.Submission{}, err
+	}
+	if !possible[want.format] {
 		return engine.Submission{}, impossible(f, want, possible)
 	}
 	job.Tasks = append(job.Tasks, engine.TaskSpec{Name: "export", Operation: convert, Input: []string{"file"}, Params: params})

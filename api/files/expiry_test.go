@@ -39,10 +39,10 @@ func TestFilesOutliveJobs(t *testing.T) {
 		t.Fatalf("there are jobs: %v (%v)", jobs, err)
 	}
 	id := kept.Facts["id"]
-	if d := c.call(t, "GET", c.files("/"+id+":download"), ""); d.status != 200 || d.body != "# Hello" {
-		t.Errorf("got %d %q", d.status, d.body)
+	if d := c.Call(t, "GET", c.files("/"+id+":download"), ""); d.Status != 200 || d.Body != "# Hello" {
+		t.Errorf("got %d %q", d.Status, d.Body)
 	}
-	if m := c.call(t, "GET", c.files("/"+id+"/metadata"), "").metadata(t); m.Filename != "hello.md" || m.MIMEType != "text/markdown" {
+	if m := metadataOf(t, c.Call(t, "GET", c.files("/"+id+"/metadata"), "")); m.Filename != "hello.md" || m.MIMEType != "text/markdown" {
 		t.Errorf("got %+v", m)
 	}
 	again := run(enginetest.Task("in", "import/file", `{"file":"`+id+`","filename":"again.md"}`),
@@ -50,8 +50,8 @@ func TestFilesOutliveJobs(t *testing.T) {
 	if again.Blob != kept.Blob || again.Facts["id"] == id {
 		t.Errorf("got %+v, kept %+v", again, kept)
 	}
-	c.call(t, "DELETE", c.files("/"+id), "")
-	if d := c.call(t, "GET", c.files("/"+again.Facts["id"]+":download"), ""); d.body != "# Hello" || !strings.Contains(d.header.Get("Content-Disposition"), "again.md") {
-		t.Errorf("the second after the first is gone: got %d %q", d.status, d.body)
+	c.Call(t, "DELETE", c.files("/"+id), "")
+	if d := c.Call(t, "GET", c.files("/"+again.Facts["id"]+":download"), ""); d.Body != "# Hello" || !strings.Contains(d.Header.Get("Content-Disposition"), "again.md") {
+		t.Errorf("the second after the first is gone: got %d %q", d.Status, d.Body)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gantry-engine/gantry/api/apitest"
 	"github.com/gantry-engine/gantry/engine"
 )
 
@@ -62,7 +63,7 @@ func TestUploadForms(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := c.call(t, "POST", c.files(":upload"+tt.query), tt.body, tt.headers...).metadata(t)
+			m := metadataOf(t, c.Call(t, "POST", c.files(":upload"+tt.query), tt.body, tt.headers...))
 			if m.Filename != tt.filename || m.MIMEType != tt.mime || m.SizeBytes != tt.size {
 				t.Errorf("got %+v, want %q %q %s", m, tt.filename, tt.mime, tt.size)
 			}
@@ -72,26 +73,51 @@ func TestUploadForms(t *testing.T) {
 			if _, err := time.Parse(time.RFC3339, m.CreateTime); err != nil {
 				t.Error(err)
 			}
-			if again := c.call(t, "GET", c.files("/"+m.id()+"/metadata"), "").metadata(t); again != m {
+			if again := metadataOf(t, c.Call(t, "GET", c.files("/"+m.id()+"/metadata"), "")); again != m {
 				t.Errorf("later %+v, first %+v", again, m)
 			}
 			want := tt.content
 			if want == "" {
 				want = tt.body
 			}
-			d := c.call(t, "GET", c.files("/"+m.id()+":download"), "")
-			if d.body != want || d.header.Get("Content-Type") != tt.mime || d.header.Get("X-Evil") != "" {
-				t.Errorf("got %q %v", d.body, d.header)
+			d := c.Call(t, "GET", c.files("/"+m.id()+":download"), "")
+			if d.Body != want || d.Header.Get("Content-Type") != tt.mime || d.Header.Get("X-Evil") != "" {
+				t.Errorf("got %q %v", d.Body, d.Header)
 			}
-			kind, params, err := mime.ParseMediaType(d.header.Get("Content-Disposition"))
+			kind, params, err := mime.ParseMediaType(d.Header.Get("Content-Disposition"))
 			if err != nil || kind != "attachment" || params["filename"] != tt.filename {
-				t.Errorf("got disposition %q (%v)", d.header.Get("Content-Disposition"), err)
+				t.Errorf("got disposition %q (%v)", d.Header.Get("Content-Disposition"), err)
 			}
 			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "private",
 				"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"} {
-				if got := d.header.Get(name); got != want {
+				if got := d.Header.Get(name); got != want {
 					t.Errorf("%s: got %q", name, got)
 				}
+			}
+		})
+	}
+}
+
+// TestLargeJSON holds that the JSON form is never stored as it is because it is too large, and other JSON always is.
+func TestLargeJSON(t *testing.T) {
+	c, _ := start(t)
+	long := strings.Repeat("A", 32<<20)
+	for name, test := range map[string]struct {
+		body string
+		want int
+	}{
+		"data last":   {`{"content_type":"text/csv","data":"` + long + `"}`, 413},
+		"data first":  {` { "data" : "` + long + `","content_type":"text/csv"}`, 413},
+		"other JSON":  {`{"content_type":"text/csv","rows":"` + long + `"}`, 200},
+		"a list":      {`["` + long + `"]`, 200},
+		"not a text":  {`{"data":[1,"` + long + `"]}`, 200},
+		"not JSON":    {`{"data":` + long + `}`, 200},
+		"as a number": {`{"content_type":1,"data":"` + long + `"}`, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := c.Call(t, "POST", c.files(":upload"), test.body, "Content-Type", "application/json")
+			if a.Status != test.want || test.want == 413 && !strings.Contains(a.Body, "32 MiB") {
+				t.Errorf("got %d %.200s", a.Status, a.Body)
 			}
 		})
 	}
@@ -101,29 +127,29 @@ func TestDownload(t *testing.T) {
 	c, _ := start(t)
 	m := c.upload(t, "a.txt", "0123456789")
 	at := c.files("/" + m.id() + ":download")
-	whole := c.call(t, "GET", at, "")
-	if part := c.call(t, "GET", at, "", "Range", "bytes=2-4"); part.status != 206 || part.body != "234" {
-		t.Errorf("range: got %d %q", part.status, part.body)
+	whole := c.Call(t, "GET", at, "")
+	if part := c.Call(t, "GET", at, "", "Range", "bytes=2-4"); part.Status != 206 || part.Body != "234" {
+		t.Errorf("range: got %d %q", part.Status, part.Body)
 	}
-	if same := c.call(t, "GET", at, "", "If-None-Match", whole.header.Get("ETag")); same.status != 304 || same.body != "" {
-		t.Errorf("revalidation: got %d %q", same.status, same.body)
+	if same := c.Call(t, "GET", at, "", "If-None-Match", whole.Header.Get("ETag")); same.Status != 304 || same.Body != "" {
+		t.Errorf("revalidation: got %d %q", same.Status, same.Body)
 	}
-	if head := c.call(t, "HEAD", at, ""); head.status != 200 || head.header.Get("Content-Length") != "10" {
-		t.Errorf("HEAD: got %d %v", head.status, head.header)
+	if head := c.Call(t, "HEAD", at, ""); head.Status != 200 || head.Header.Get("Content-Length") != "10" {
+		t.Errorf("HEAD: got %d %v", head.Status, head.Header)
 	}
-	if escaped := c.call(t, "GET", strings.Replace(at, ":download", "%3Adownload", 1), ""); escaped.body != "0123456789" {
-		t.Errorf("escaped colon: got %d %q", escaped.status, escaped.body)
+	if escaped := c.Call(t, "GET", strings.Replace(at, ":download", "%3Adownload", 1), ""); escaped.Body != "0123456789" {
+		t.Errorf("escaped colon: got %d %q", escaped.Status, escaped.Body)
 	}
-	c.token = "Bearer " + c.token
-	if bare := c.call(t, "GET", at, "", "Authorization", strings.TrimPrefix(c.token, "Bearer ")); bare.status != 200 {
-		t.Errorf("bare token: got %d %s", bare.status, bare.body)
+	c.Token = "Bearer " + c.Token
+	if bare := c.Call(t, "GET", at, "", "Authorization", strings.TrimPrefix(c.Token, "Bearer ")); bare.Status != 200 {
+		t.Errorf("bare token: got %d %s", bare.Status, bare.Body)
 	}
-	if gone := c.call(t, "DELETE", c.files("/"+m.id()), "", "Authorization", c.token); gone.status != 200 || gone.body != "{}" {
-		t.Errorf("delete: got %d %q", gone.status, gone.body)
+	if gone := c.Call(t, "DELETE", c.files("/"+m.id()), "", "Authorization", c.Token); gone.Status != 200 || gone.Body != "{}" {
+		t.Errorf("delete: got %d %q", gone.Status, gone.Body)
 	}
 	for _, path := range []string{at, c.files("/" + m.id() + "/metadata")} {
-		if a := c.call(t, "GET", path, "", "Authorization", c.token); a.status != 404 {
-			t.Errorf("%s after the deletion: got %d", path, a.status)
+		if a := c.Call(t, "GET", path, "", "Authorization", c.Token); a.Status != 404 {
+			t.Errorf("%s after the deletion: got %d", path, a.Status)
 		}
 	}
 }
@@ -139,30 +165,30 @@ func TestOthersSeeNothing(t *testing.T) {
 	}
 	for _, r := range routes {
 		method, path := r[0], strings.Replace(r[1], "ID", m.id(), 1)
-		if a := theirs.call(t, method, mine.files(path), ""); a.status != 404 || strings.Contains(a.body, "secret") {
-			t.Errorf("%s %s as a stranger: got %d %s", method, path, a.status, a.body)
+		if a := theirs.Call(t, method, mine.files(path), ""); a.Status != 404 || strings.Contains(a.Body, "secret") {
+			t.Errorf("%s %s as a stranger: got %d %s", method, path, a.Status, a.Body)
 		}
 		if strings.Contains(path, m.id()) {
-			if a := theirs.call(t, method, theirs.files(path), ""); a.status != 404 {
-				t.Errorf("%s %s in another organisation: got %d %s", method, path, a.status, a.body)
+			if a := theirs.Call(t, method, theirs.files(path), ""); a.Status != 404 {
+				t.Errorf("%s %s in another organisation: got %d %s", method, path, a.Status, a.Body)
 			}
 		}
-		for _, header := range []string{"", "Bearer", "Bearer x", "x", "Token " + mine.token, "Basic " + mine.token} {
-			if a := mine.call(t, method, mine.files(path), "", "Authorization", header); a.status != 401 {
-				t.Errorf("%s %s with %q: got %d", method, path, header, a.status)
+		for _, header := range []string{"", "Bearer", "Bearer x", "x", "Token " + mine.Token, "Basic " + mine.Token} {
+			if a := mine.Call(t, method, mine.files(path), "", "Authorization", header); a.Status != 401 {
+				t.Errorf("%s %s with %q: got %d", method, path, header, a.Status)
 			}
 		}
-		weak := mine.key(t, "me", engine.ScopeTaskRead, engine.ScopeTaskWrite)
-		if a := mine.call(t, method, mine.files(path), "", "Authorization", weak); a.status != 403 {
-			t.Errorf("%s %s without the scope: got %d", method, path, a.status)
+		weak := mine.Key(t, "me", engine.ScopeTaskRead, engine.ScopeTaskWrite)
+		if a := mine.Call(t, method, mine.files(path), "", "Authorization", weak); a.Status != 403 {
+			t.Errorf("%s %s without the scope: got %d", method, path, a.Status)
 		}
 	}
 	for _, id := range []string{"x", strings.ToUpper(m.id()), "..%2F" + m.id(), m.id() + ":download", string(engine.NewID())} {
-		if a := mine.call(t, "GET", mine.files("/"+id+"/metadata"), ""); a.status != 404 {
-			t.Errorf("%s: got %d", id, a.status)
+		if a := mine.Call(t, "GET", mine.files("/"+id+"/metadata"), ""); a.Status != 404 {
+			t.Errorf("%s: got %d", id, a.Status)
 		}
 	}
-	if got := mine.call(t, "GET", mine.files("/"+m.id()+"/metadata"), "").metadata(t); got != m {
+	if got := metadataOf(t, mine.Call(t, "GET", mine.files("/"+m.id()+"/metadata"), "")); got != m {
 		t.Errorf("the file is %+v now", got)
 	}
 }
@@ -170,8 +196,8 @@ func TestOthersSeeNothing(t *testing.T) {
 func TestWrongMethods(t *testing.T) {
 	c, _ := start(t)
 	m := c.upload(t, "a.txt", "x")
-	up := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
-	down := c.call(t, "POST", c.files("/"+m.id()+":generateDownloadUrl"), "").text(t, "download_uri")
+	up := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
+	down := text(t, c.Call(t, "POST", c.files("/"+m.id()+":generateDownloadUrl"), ""), "download_uri")
 	for _, tt := range []struct{ method, at, allow string }{
 		{"GET", c.files(":upload"), "POST"},
 		{"POST", c.files("/" + m.id() + ":download"), "GET, HEAD"},
@@ -182,13 +208,13 @@ func TestWrongMethods(t *testing.T) {
 		{"POST", down, "GET, HEAD"},
 		{"DELETE", down, "GET, HEAD"},
 	} {
-		if a := c.call(t, tt.method, tt.at, ""); a.status != 405 || a.header.Get("Allow") != tt.allow {
-			t.Errorf("%s %s: got %d, allowed %q, want %q", tt.method, tt.at, a.status, a.header.Get("Allow"), tt.allow)
+		if a := c.Call(t, tt.method, tt.at, ""); a.Status != 405 || a.Header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s: got %d, allowed %q, want %q", tt.method, tt.at, a.Status, a.Header.Get("Allow"), tt.allow)
 		}
 	}
 	for _, path := range []string{c.files(":nothing"), c.files("/" + m.id() + ":nothing"), c.files(""), c.files("/:download"), c.files(":upload/x")} {
-		if a := c.call(t, "POST", path, ""); a.status != 404 && a.status != 405 {
-			t.Errorf("%s: got %d", path, a.status)
+		if a := c.Call(t, "POST", path, ""); a.Status != 404 && a.Status != 405 {
+			t.Errorf("%s: got %d", path, a.Status)
 		}
 	}
 }
@@ -227,15 +253,15 @@ func TestDurations(t *testing.T) {
 	} {
 		t.Run(tt.body, func(t *testing.T) {
 			before := c.Clock.Now()
-			a := c.call(t, "POST", c.files(":generateUploadUrl"), tt.body)
+			a := c.Call(t, "POST", c.files(":generateUploadUrl"), tt.body)
 			if tt.want == 0 {
-				if a.status != 400 || !strings.Contains(a.body, `"expire_duration"`) {
-					t.Errorf("got %d %s", a.status, a.body)
+				if a.Status != 400 || !strings.Contains(a.Body, `"expire_duration"`) {
+					t.Errorf("got %d %s", a.Status, a.Body)
 				}
 				return
 			}
 			var unix int64
-			if _, err := fmt.Sscan(expires.FindStringSubmatch(a.text(t, "upload_uri"))[1], &unix); err != nil {
+			if _, err := fmt.Sscan(expires.FindStringSubmatch(text(t, a, "upload_uri"))[1], &unix); err != nil {
 				t.Fatal(err)
 			}
 			end := time.Unix(unix, 0)
@@ -245,8 +271,8 @@ func TestDurations(t *testing.T) {
 		})
 	}
 	for _, body := range []string{"[]", "{", `"3600s"`, "3600s"} {
-		if a := c.call(t, "POST", c.files(":generateUploadUrl"), body); a.status != 400 {
-			t.Errorf("%s: got %d %s", body, a.status, a.body)
+		if a := c.Call(t, "POST", c.files(":generateUploadUrl"), body); a.Status != 400 {
+			t.Errorf("%s: got %d %s", body, a.Status, a.Body)
 		}
 	}
 }
@@ -255,53 +281,53 @@ func TestUploadURL(t *testing.T) {
 	c, _ := start(t)
 	for _, method := range []string{"PUT", "POST"} {
 		t.Run(method, func(t *testing.T) {
-			at := c.call(t, "POST", c.files(":generateUploadUrl"), "{}").text(t, "upload_uri")
-			m := c.call(t, method, at, "hello", "Authorization", "", "Content-Type", "text/plain",
-				"Content-Disposition", `attachment; filename="a.txt"`).metadata(t)
+			at := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), "{}"), "upload_uri")
+			m := metadataOf(t, c.Call(t, method, at, "hello", "Authorization", "", "Content-Type", "text/plain",
+				"Content-Disposition", `attachment; filename="a.txt"`))
 			if m.Filename != "a.txt" || m.SizeBytes != "5" || m.MIMEType != "text/plain" {
 				t.Errorf("got %+v", m)
 			}
-			if a := c.call(t, method, at, "other", "Authorization", ""); a.status != 409 {
-				t.Errorf("a second use: got %d %s", a.status, a.body)
+			if a := c.Call(t, method, at, "other", "Authorization", ""); a.Status != 409 {
+				t.Errorf("a second use: got %d %s", a.Status, a.Body)
 			}
-			d := c.call(t, "GET", c.files("/"+m.id()+":download"), "")
-			if d.body != "hello" {
-				t.Errorf("after the second use it has %q", d.body)
+			d := c.Call(t, "GET", c.files("/"+m.id()+":download"), "")
+			if d.Body != "hello" {
+				t.Errorf("after the second use it has %q", d.Body)
 			}
-			c.call(t, "DELETE", c.files("/"+m.id()), "")
-			if a := c.call(t, method, at, "other", "Authorization", ""); a.status != 409 {
-				t.Errorf("a use after the deletion: got %d %s", a.status, a.body)
+			c.Call(t, "DELETE", c.files("/"+m.id()), "")
+			if a := c.Call(t, method, at, "other", "Authorization", ""); a.Status != 409 {
+				t.Errorf("a use after the deletion: got %d %s", a.Status, a.Body)
 			}
 		})
 	}
 	t.Run("a name added", func(t *testing.T) {
-		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
-		if m := c.call(t, "PUT", at+"&filename=b%20c.txt", "x", "Authorization", "").metadata(t); m.Filename != "b c.txt" {
+		at := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
+		if m := metadataOf(t, c.Call(t, "PUT", at+"&filename=b%20c.txt", "x", "Authorization", "")); m.Filename != "b c.txt" {
 			t.Errorf("got %+v", m)
 		}
 	})
 	t.Run("JSON is a file there", func(t *testing.T) {
-		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		at := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
 		body := `{"content_type":"text/csv","data":"YQ=="}`
-		m := c.call(t, "PUT", at, body, "Authorization", "", "Content-Type", "application/json").metadata(t)
+		m := metadataOf(t, c.Call(t, "PUT", at, body, "Authorization", "", "Content-Type", "application/json"))
 		if m.SizeBytes != fmt.Sprint(len(body)) {
 			t.Errorf("got %+v", m)
 		}
 	})
 	t.Run("two at once", func(t *testing.T) {
-		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
-		answers := make([]answer, 4)
+		at := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
+		answers := make([]apitest.Answer, 4)
 		var all sync.WaitGroup
 		for i := range answers {
-			all.Go(func() { answers[i] = c.call(t, "PUT", at, strings.Repeat("x", 1+i), "Authorization", "") })
+			all.Go(func() { answers[i] = c.Call(t, "PUT", at, strings.Repeat("x", 1+i), "Authorization", "") })
 		}
 		all.Wait()
 		came := 0
 		for _, a := range answers {
-			if a.status == 200 {
+			if a.Status == 200 {
 				came++
-			} else if a.status != 409 {
-				t.Errorf("got %d %s", a.status, a.body)
+			} else if a.Status != 409 {
+				t.Errorf("got %d %s", a.Status, a.Body)
 			}
 		}
 		if came != 1 {
@@ -309,12 +335,12 @@ func TestUploadURL(t *testing.T) {
 		}
 	})
 	t.Run("its organisation is gone", func(t *testing.T) {
-		at := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+		at := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
 		if err := c.Engine.Store.Organisations.RemoveOrganisation(t.Context(), c.organisation); err != nil {
 			t.Fatal(err)
 		}
-		if a := c.call(t, "PUT", at, "x", "Authorization", ""); a.status != 404 {
-			t.Errorf("got %d %s", a.status, a.body)
+		if a := c.Call(t, "PUT", at, "x", "Authorization", ""); a.Status != 404 {
+			t.Errorf("got %d %s", a.Status, a.Body)
 		}
 	})
 }
@@ -322,10 +348,10 @@ func TestUploadURL(t *testing.T) {
 func TestTamperedURLs(t *testing.T) {
 	mine, theirs := start(t)
 	m, other := mine.upload(t, "a.txt", "secret"), theirs.upload(t, "b.txt", "theirs")
-	up := mine.call(t, "POST", mine.files(":generateUploadUrl"), `{"expire_duration":"60s"}`).text(t, "upload_uri")
-	down := mine.call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), `{"expire_duration":"60s"}`).text(t, "download_uri")
-	if a := mine.call(t, "GET", down, "", "Authorization", ""); a.status != 200 || a.body != "secret" || a.header.Get("Content-Type") != "text/plain" {
-		t.Fatalf("untouched: got %d %s", a.status, a.body)
+	up := text(t, mine.Call(t, "POST", mine.files(":generateUploadUrl"), `{"expire_duration":"60s"}`), "upload_uri")
+	down := text(t, mine.Call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), `{"expire_duration":"60s"}`), "download_uri")
+	if a := mine.Call(t, "GET", down, "", "Authorization", ""); a.Status != 200 || a.Body != "secret" || a.Header.Get("Content-Type") != "text/plain" {
+		t.Fatalf("untouched: got %d %s", a.Status, a.Body)
 	}
 	swap := func(from, to string) func(string) string {
 		return func(s string) string { return strings.Replace(s, from, to, 1) }
@@ -353,23 +379,23 @@ func TestTamperedURLs(t *testing.T) {
 				if changed == at {
 					continue
 				}
-				if a := mine.call(t, method, changed, "evil", "Authorization", ""); a.status < 400 || strings.Contains(a.body, "secret") || strings.Contains(a.body, "theirs") {
-					t.Errorf("%s: got %d %s", method, a.status, a.body)
+				if a := mine.Call(t, method, changed, "evil", "Authorization", ""); a.Status < 400 || strings.Contains(a.Body, "secret") || strings.Contains(a.Body, "theirs") {
+					t.Errorf("%s: got %d %s", method, a.Status, a.Body)
 				}
 			}
 		})
 	}
 	mine.Clock.Advance(2 * time.Minute)
 	for method, at := range map[string]string{"GET": down, "HEAD": down, "PUT": up, "POST": up} {
-		if a := mine.call(t, method, at, "late", "Authorization", ""); a.status != 403 {
-			t.Errorf("expired, %s: got %d %s", method, a.status, a.body)
+		if a := mine.Call(t, method, at, "late", "Authorization", ""); a.Status != 403 {
+			t.Errorf("expired, %s: got %d %s", method, a.Status, a.Body)
 		}
 	}
-	again := mine.call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), "").text(t, "download_uri")
-	mine.call(t, "DELETE", mine.files("/"+m.id()), "")
+	again := text(t, mine.Call(t, "POST", mine.files("/"+m.id()+":generateDownloadUrl"), ""), "download_uri")
+	mine.Call(t, "DELETE", mine.files("/"+m.id()), "")
 	for _, method := range []string{"GET", "HEAD"} {
-		if a := mine.call(t, method, again, "", "Authorization", "", "Range", "bytes=0-1"); a.status != 404 {
-			t.Errorf("a link to what was deleted, %s: got %d", method, a.status)
+		if a := mine.Call(t, method, again, "", "Authorization", "", "Range", "bytes=0-1"); a.Status != 404 {
+			t.Errorf("a link to what was deleted, %s: got %d", method, a.Status)
 		}
 	}
 }
@@ -377,12 +403,12 @@ func TestTamperedURLs(t *testing.T) {
 // TestBrokenUploads ends uploads before their length is reached, and lies about it.
 func TestBrokenUploads(t *testing.T) {
 	c, _ := start(t)
-	up := c.call(t, "POST", c.files(":generateUploadUrl"), "").text(t, "upload_uri")
+	up := text(t, c.Call(t, "POST", c.files(":generateUploadUrl"), ""), "upload_uri")
 	target, err := url.Parse(up)
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth := "Authorization: Bearer " + c.token + "\r\n"
+	auth := "Authorization: Bearer " + c.Token + "\r\n"
 	for name, request := range map[string]string{
 		"ends early":        "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Content-Length: 10\r\n\r\nhello",
 		"chunk ends early":  "POST " + c.files(":upload") + " HTTP/1.1\r\nHost: x\r\n" + auth + "Transfer-Encoding: chunked\r\n\r\na\r\nhello",
@@ -419,7 +445,7 @@ func TestBrokenUploads(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("there are blobs %v (%v)", left, err)
 	}
-	if m := c.call(t, "PUT", up, "hello", "Authorization", "").metadata(t); m.SizeBytes != "5" {
+	if m := metadataOf(t, c.Call(t, "PUT", up, "hello", "Authorization", "")); m.SizeBytes != "5" {
 		t.Errorf("the upload URL cannot be used after an upload that broke off: %+v", m)
 	}
 }

@@ -106,11 +106,13 @@ func (h *handlers) fill(c *api.Call, d *engine.Deposit, form bool) error {
 	if err != nil {
 		return err
 	}
-	if len(head) <= api.MaxBody {
-		if contentType, data, ok := message(head); ok {
-			d.ContentType, d.Content = contentType, bytes.NewReader(data)
-			return nil
-		}
+	if contentType, data, ok := message(head); ok {
+		d.ContentType, d.Content = contentType, bytes.NewReader(data)
+		return nil
+	}
+	if len(head) > api.MaxBody && beginsMessage(head) {
+		return engine.Errorf(engine.TooLarge, "The JSON form takes %d MiB at most. Send the file itself as the body, with its Content-Type.",
+			api.MaxBody>>20)
 	}
 	d.Content = io.MultiReader(bytes.NewReader(head), d.Content)
 	return nil
@@ -125,6 +127,25 @@ func message(body []byte) (contentType string, data []byte, ok bool) {
 	}
 	data, err := fromBase64(*members["data"])
 	return *members["content_type"], data, err == nil
+}
+
+// beginsMessage reports whether what begins like this is the JSON form, as far as it can be seen.
+func beginsMessage(head []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(head))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return false
+	}
+	for {
+		name, err := d.Token()
+		if err != nil || name != "content_type" && name != "data" {
+			return false
+		}
+		if value, err := d.Token(); err != nil {
+			return errors.Is(err, io.ErrUnexpectedEOF)
+		} else if _, ok := value.(string); !ok {
+			return false
+		}
+	}
 }
 
 func fromBase64(text string) ([]byte, error) {

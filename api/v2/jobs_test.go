@@ -20,32 +20,32 @@ func TestUpload(t *testing.T) {
 	if err := c.Arrive(t.Context(), engine.ID(job.task(0).text("id")), "ä b.txt", strings.NewReader("hello")); err != nil {
 		t.Fatal(err)
 	}
-	a := c.call(t, "GET", "/v2/jobs/"+job.text("id")+"/wait", "")
+	a := c.Call(t, "GET", "/v2/jobs/"+job.text("id")+"/wait", "")
 	want := `{"filename":"ä b.txt","size":5,"url":"https://files.example.org/` + job.task(1).text("id") +
 		`/ä b.txt?a=1&b=2","md5":"5d41402abc4b2a76b9719d911017c592"}`
-	if a.status != 200 || !strings.Contains(a.body, want) || strings.Contains(a.body, `"form"`) {
-		t.Errorf("got %d %s, want %s", a.status, a.body, want)
+	if a.Status != 200 || !strings.Contains(a.Body, want) || strings.Contains(a.Body, `"form"`) {
+		t.Errorf("got %d %s, want %s", a.Status, a.Body, want)
 	}
 }
 
 func TestCreateReportsWhatTheEngineFinds(t *testing.T) {
 	c := open(t, nil)
-	a := c.call(t, "POST", "/v2/jobs", `{"tasks":{"a":{"operation":"nonsense"},"b":{"operation":"convert","input":"c","width":"x"}}}`)
+	a := c.Call(t, "POST", "/v2/jobs", `{"tasks":{"a":{"operation":"nonsense"},"b":{"operation":"convert","input":"c","width":"x"}}}`)
 	for _, field := range []string{`"tasks.a.operation":[`, `"tasks.b.input":[`, `"tasks.b.width":[`, `"tasks.b.output_format":[`} {
-		if a.status != 422 || !strings.Contains(a.body, field) {
-			t.Errorf("got %d %s, want %s", a.status, a.body, field)
+		if a.Status != 422 || !strings.Contains(a.Body, field) {
+			t.Errorf("got %d %s, want %s", a.Status, a.Body, field)
 		}
 	}
-	a = c.call(t, "POST", "/v2/convert", `{"input":[1]}`)
+	a = c.Call(t, "POST", "/v2/convert", `{"input":[1]}`)
 	for _, want := range []string{`"errors":{"input":["must be a name or a list of names; its element 0 is a number"],`, `"output_format":[`} {
-		if !strings.Contains(a.body, want) {
-			t.Errorf("got %s, want %s", a.body, want)
+		if !strings.Contains(a.Body, want) {
+			t.Errorf("got %s, want %s", a.Body, want)
 		}
 	}
-	a = c.call(t, "POST", "/v2/jobs", `{"tag":7,"tasks":{"a":{"operation":"nonsense"},"b":{"operation":"convert","input":[1]},"c":5}}`)
+	a = c.Call(t, "POST", "/v2/jobs", `{"tag":7,"tasks":{"a":{"operation":"nonsense"},"b":{"operation":"convert","input":[1]},"c":5}}`)
 	for _, field := range []string{`"tag":[`, `"tasks.a.operation":[`, `"tasks.b.input":[`, `"tasks.b.output_format":[`, `"tasks.c":[`} {
-		if a.status != 422 || strings.Count(a.body, field) != 1 {
-			t.Errorf("got %d %s, want %s once", a.status, a.body, field)
+		if a.Status != 422 || strings.Count(a.Body, field) != 1 {
+			t.Errorf("got %d %s, want %s once", a.Status, a.Body, field)
 		}
 	}
 	if n := len(c.get(t, "GET", "/v2/jobs", "").List); n != 0 {
@@ -57,11 +57,11 @@ func TestDeleteARunningJob(t *testing.T) {
 	c := start(t)
 	job := c.get(t, "POST", "/v2/jobs",
 		`{"tasks":{"up":{"operation":"import/upload"},"n":{"operation":"convert","input":"up","output_format":"txt"}}}`).Data
-	if a := c.call(t, "DELETE", "/v2/jobs/"+job.text("id"), ""); a.status != 204 || a.body != "" {
-		t.Errorf("got %d %q, want 204", a.status, a.body)
+	if a := c.Call(t, "DELETE", "/v2/jobs/"+job.text("id"), ""); a.Status != 204 || a.Body != "" {
+		t.Errorf("got %d %q, want 204", a.Status, a.Body)
 	}
-	if a := c.call(t, "GET", "/v2/jobs/"+job.text("id"), ""); a.status != 404 {
-		t.Errorf("afterwards: got %d, want 404", a.status)
+	if a := c.Call(t, "GET", "/v2/jobs/"+job.text("id"), ""); a.Status != 404 {
+		t.Errorf("afterwards: got %d, want 404", a.Status)
 	}
 }
 
@@ -87,13 +87,13 @@ func TestRedirect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := c.call(t, tt.method, tt.path, tt.body)
-			got := a.body
+			a := c.Call(t, tt.method, tt.path, tt.body)
+			got := a.Body
 			if tt.status == 302 {
-				got = a.header.Get("Location")
+				got = a.Header.Get("Location")
 			}
-			if a.status != tt.status || !strings.Contains(got, tt.want) {
-				t.Errorf("got %d %s, want %d %s", a.status, got, tt.status, tt.want)
+			if a.Status != tt.status || !strings.Contains(got, tt.want) {
+				t.Errorf("got %d %s, want %d %s", a.Status, got, tt.status, tt.want)
 			}
 		})
 	}
@@ -122,9 +122,9 @@ func TestIdempotencyKey(t *testing.T) {
 		{"a key of other letters", "/v2/import/upload", "", "kä", 422, "Idempotency-Key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := c.call(t, "POST", tt.path, tt.body, "Idempotency-Key", tt.key)
-			if a.status != tt.status || !strings.Contains(a.body, tt.want) {
-				t.Errorf("got %d %s, want %d %s", a.status, a.body, tt.status, tt.want)
+			a := c.Call(t, "POST", tt.path, tt.body, "Idempotency-Key", tt.key)
+			if a.Status != tt.status || !strings.Contains(a.Body, tt.want) {
+				t.Errorf("got %d %s, want %d %s", a.Status, a.Body, tt.status, tt.want)
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func TestIdempotencyKey(t *testing.T) {
 
 func TestScopes(t *testing.T) {
 	c := open(t, nil)
-	all := c.token
+	all := c.Token
 	for _, tt := range []struct{ method, path, scope string }{
 		{"GET", "/v2/jobs", "task.read"}, {"GET", "/v2/tasks", "task.read"}, {"POST", "/v2/jobs", "task.write"},
 		{"POST", "/v2/convert", "task.write"}, {"GET", "/v2/users/me", "user.read"},
@@ -144,12 +144,12 @@ func TestScopes(t *testing.T) {
 					others = append(others, scope)
 				}
 			}
-			c.token = c.key(t, "tester", others...)
-			defer func() { c.token = all }()
-			a := c.call(t, tt.method, tt.path, "")
+			c.Token = c.Key(t, "tester", others...)
+			defer func() { c.Token = all }()
+			a := c.Call(t, tt.method, tt.path, "")
 			want := `{"message":"The API key lacks the scope ` + tt.scope + `.","code":"FORBIDDEN"}`
-			if a.status != 403 || a.body != want {
-				t.Errorf("got %d %s, want %s", a.status, a.body, want)
+			if a.Status != 403 || a.Body != want {
+				t.Errorf("got %d %s, want %s", a.Status, a.Body, want)
 			}
 		})
 	}
@@ -158,15 +158,15 @@ func TestScopes(t *testing.T) {
 func TestARevokedKeyIsRefusedAtOnce(t *testing.T) {
 	c := open(t, nil)
 	c.get(t, "GET", "/v2/users/me", "")
-	key, err := c.Authenticate(t.Context(), c.token)
+	key, err := c.Authenticate(t.Context(), c.Token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Engine.Store.Accounts.RevokeKey(t.Context(), key.ID); err != nil {
 		t.Fatal(err)
 	}
-	if a := c.call(t, "GET", "/v2/users/me", ""); a.status != 401 {
-		t.Errorf("got %d %s", a.status, a.body)
+	if a := c.Call(t, "GET", "/v2/users/me", ""); a.Status != 401 {
+		t.Errorf("got %d %s", a.Status, a.Body)
 	}
 }
 
@@ -174,18 +174,18 @@ func TestOthersAreNotFound(t *testing.T) {
 	c := start(t)
 	job := c.get(t, "POST", "/v2/jobs", chain).Data
 	task := job.task(0).text("id")
-	c.token = c.key(t, "mallory", engine.Scopes()...)
+	c.Token = c.Key(t, "mallory", engine.Scopes()...)
 	for _, tt := range []struct{ method, path string }{
 		{"GET", "/v2/jobs/" + job.text("id")}, {"GET", "/sync/v2/jobs/" + job.text("id")}, {"GET", "/v2/jobs/" + job.text("id") + "/wait"},
 		{"DELETE", "/v2/jobs/" + job.text("id")}, {"GET", "/v2/tasks/" + task}, {"GET", "/v2/tasks/" + task + "/wait"},
 		{"POST", "/v2/tasks/" + task + "/cancel"}, {"POST", "/v2/tasks/" + task + "/retry"}, {"DELETE", "/v2/tasks/" + task},
 	} {
-		if a := c.call(t, tt.method, tt.path, ""); a.status != 404 {
-			t.Errorf("%s %s: got %d %s", tt.method, tt.path, a.status, a.body)
+		if a := c.Call(t, tt.method, tt.path, ""); a.Status != 404 {
+			t.Errorf("%s %s: got %d %s", tt.method, tt.path, a.Status, a.Body)
 		}
 	}
-	if a := c.call(t, "POST", "/v2/export/url", `{"input":"`+task+`"}`); a.status != 422 {
-		t.Errorf("input: got %d %s", a.status, a.body)
+	if a := c.Call(t, "POST", "/v2/export/url", `{"input":"`+task+`"}`); a.Status != 422 {
+		t.Errorf("input: got %d %s", a.Status, a.Body)
 	}
 	for _, path := range []string{"/v2/jobs", "/v2/tasks", "/v2/tasks?filter[job_id]=" + job.text("id")} {
 		if n := len(c.get(t, "GET", path, "").List); n != 0 {
@@ -210,7 +210,7 @@ func TestWaitEndsWithTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Header.Set("Authorization", "Bearer "+c.Token)
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

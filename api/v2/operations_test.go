@@ -9,7 +9,7 @@ import (
 
 func TestOperations(t *testing.T) {
 	c := open(t, nil)
-	c.token = "" // it is public
+	c.Token = "" // it is public
 	tests := []struct {
 		query string
 		want  []string
@@ -43,7 +43,7 @@ func TestOperations(t *testing.T) {
 
 func TestOperationOptions(t *testing.T) {
 	c := open(t, nil)
-	a := c.call(t, "GET", "/v2/operations?filter[operation]=convert&filter[output_format]=pdf&include=options,engine_versions", "")
+	a := c.Call(t, "GET", "/v2/operations?filter[operation]=convert&filter[output_format]=pdf&include=options,engine_versions", "")
 	want := `{"data":[{"operation":"convert","input_format":"txt","output_format":"pdf","engine":"copier","credits":1,"options":[` +
 		`{"name":"output_format","type":"enum","default":null,"possible_values":["pdf","txt"],"description":"What to make."},` +
 		`{"name":"image","type":"Input","default":null,"possible_values":[],"description":"Another task."},` +
@@ -51,19 +51,19 @@ func TestOperationOptions(t *testing.T) {
 		`{"name":"pages","type":"array","default":"1,2","possible_values":[],"description":"Pages."}],` +
 		`"engine_versions":[{"version":"1.0","default":true,"latest":true,"deprecated":false,"experimental":false}],` +
 		`"deprecated":false,"experimental":false,"meta":null}]}`
-	if a.body != want {
-		t.Errorf("got  %s\nwant %s", a.body, want)
+	if a.Body != want {
+		t.Errorf("got  %s\nwant %s", a.Body, want)
 	}
 }
 
 func TestDocument(t *testing.T) {
 	c := open(t, nil)
-	a := c.call(t, "GET", "/openapi.json", "")
+	a := c.Call(t, "GET", "/openapi.json", "")
 	var doc struct {
 		Paths      map[string]map[string]struct{ OperationID string }
 		Components struct{ Schemas map[string]any }
 	}
-	if err := json.Unmarshal([]byte(a.body), &doc); err != nil {
+	if err := json.Unmarshal([]byte(a.Body), &doc); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"post /v2/jobs", "get /v2/jobs/{id}/wait", "delete /v2/tasks/{id}", "post /v2/export/azure/blob",
@@ -82,7 +82,7 @@ func TestDocument(t *testing.T) {
 			seen[op.OperationID] = true
 		}
 	}
-	for _, part := range strings.Split(a.body, `"$ref":"#/components/schemas/`)[1:] {
+	for _, part := range strings.Split(a.Body, `"$ref":"#/components/schemas/`)[1:] {
 		name, _, _ := strings.Cut(part, `"`)
 		if doc.Components.Schemas[name] == nil {
 			t.Errorf("the schema %s is missing", name)

@@ -63,23 +63,23 @@ func (c *client) ruleHosts(t *testing.T) {
 }
 
 func (c *client) ruleEnvelope(t *testing.T) {
-	a := c.call(t, "POST", "/v2/jobs", chain)
-	inner := a.body[8 : len(a.body)-1] // as one client cuts it
+	a := c.Call(t, "POST", "/v2/jobs", chain)
+	inner := a.Body[8 : len(a.Body)-1] // as one client cuts it
 	var job map[string]any
-	if err := json.Unmarshal([]byte(inner), &job); err != nil || job["id"] == nil || !strings.HasPrefix(a.body, `{"data":{"id":`) {
-		t.Errorf("got %s", a.body)
+	if err := json.Unmarshal([]byte(inner), &job); err != nil || job["id"] == nil || !strings.HasPrefix(a.Body, `{"data":{"id":`) {
+		t.Errorf("got %s", a.Body)
 	}
-	if a.status != 201 || a.header.Get("Content-Type") != "application/json" || a.header.Get("X-RateLimit-Remaining") != "1000000" {
-		t.Errorf("got %d %v", a.status, a.header)
+	if a.Status != 201 || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("X-RateLimit-Remaining") != "1000000" {
+		t.Errorf("got %d %v", a.Status, a.Header)
 	}
 }
 
 func (c *client) ruleForm(t *testing.T) {
-	task := c.call(t, "POST", "/v2/import/upload", "{}")
-	id := decode(t, task.body).Data.text("id")
+	task := c.Call(t, "POST", "/v2/import/upload", "{}")
+	id := decode(t, task.Body).Data.text("id")
 	want := `"result":{"form":{"url":"https://files.example.org/upload/` + id + `","parameters":{"z":"1","a":"2"}}}`
-	if !strings.Contains(task.body, want) || !strings.Contains(task.body, `"message":"Waiting for file upload"`) {
-		t.Errorf("got %s, want %s", task.body, want)
+	if !strings.Contains(task.Body, want) || !strings.Contains(task.Body, `"message":"Waiting for file upload"`) {
+		t.Errorf("got %s, want %s", task.Body, want)
 	}
 }
 
@@ -118,8 +118,8 @@ func (c *client) ruleInclude(t *testing.T) {
 func (c *client) ruleStatus(t *testing.T) {
 	for _, body := range []string{chain, `{"tasks":{"a":{"operation":"fail"},"b":{"operation":"convert","output_format":"pdf","input":"a"}}}`} {
 		for _, path := range []string{"/v2/jobs", "/sync/v2/jobs"} {
-			a := c.call(t, "POST", path, body)
-			for _, got := range regexp.MustCompile(`"status":"(\w+)"`).FindAllStringSubmatch(a.body, -1) {
+			a := c.Call(t, "POST", path, body)
+			for _, got := range regexp.MustCompile(`"status":"(\w+)"`).FindAllStringSubmatch(a.Body, -1) {
 				if !strings.Contains(" waiting processing finished error ", " "+got[1]+" ") {
 					t.Errorf("got the status %s", got[1])
 				}
@@ -163,23 +163,23 @@ func (c *client) ruleNumbers(t *testing.T) {
 }
 
 func (c *client) ruleFiles(t *testing.T) {
-	a := c.call(t, "POST", "/sync/v2/jobs", `{"tasks":{"in":{"operation":"import/raw","file":"hello","filename":"a.txt"},
+	a := c.Call(t, "POST", "/sync/v2/jobs", `{"tasks":{"in":{"operation":"import/raw","file":"hello","filename":"a.txt"},
 		"s":{"operation":"export/azure/blob","input":"in","container":"c","storage_access_key":"s3cret"}}}`)
 	for _, want := range []string{
 		`{"files":[{"filename":"a.txt","size":5,"md5":"5d41402abc4b2a76b9719d911017c592"}]}`,
 		`{"files":[{"filename":"a.txt","container":"c"}]}`,
 	} {
-		if !strings.Contains(a.body, want) {
-			t.Errorf("got %s, want %s", a.body, want)
+		if !strings.Contains(a.Body, want) {
+			t.Errorf("got %s, want %s", a.Body, want)
 		}
 	}
 }
 
 func (c *client) ruleMetadata(t *testing.T) {
-	a := c.call(t, "POST", "/sync/v2/jobs", `{"tasks":{"in":{"operation":"import/raw","file":"x","filename":"a.txt"},
+	a := c.Call(t, "POST", "/sync/v2/jobs", `{"tasks":{"in":{"operation":"import/raw","file":"x","filename":"a.txt"},
 		"m":{"operation":"metadata","input":"in"}}}`)
-	if want := `"result":{"files":[],"metadata":{"PageCount":"3"}}`; !strings.Contains(a.body, want) {
-		t.Errorf("got %s, want %s", a.body, want)
+	if want := `"result":{"files":[],"metadata":{"PageCount":"3"}}`; !strings.Contains(a.Body, want) {
+		t.Errorf("got %s, want %s", a.Body, want)
 	}
 }
 
@@ -190,17 +190,17 @@ func (c *client) ruleQuery(t *testing.T) {
 		"page=9223372036854775807&per_page=9223372036854775807",
 	} {
 		for _, path := range []string{"/v2/jobs?", "/v2/tasks?", "/v2/operations?"} {
-			if a := c.call(t, "GET", path+query, ""); a.status != 200 {
-				t.Errorf("%s%s: got %d %s", path, query, a.status, a.body)
+			if a := c.Call(t, "GET", path+query, ""); a.Status != 200 {
+				t.Errorf("%s%s: got %d %s", path, query, a.Status, a.Body)
 			}
 		}
 	}
 }
 
 func (c *client) ruleAcceptEncoding(t *testing.T) {
-	a := c.call(t, "GET", "/v2/users/me", "", "Accept-Encoding", "application/json", "Content-Type", "application/json")
-	if a.status != 200 || a.header.Get("Content-Encoding") != "" || !json.Valid([]byte(a.body)) {
-		t.Errorf("got %d %v %s", a.status, a.header, a.body)
+	a := c.Call(t, "GET", "/v2/users/me", "", "Accept-Encoding", "application/json", "Content-Type", "application/json")
+	if a.Status != 200 || a.Header.Get("Content-Encoding") != "" || !json.Valid([]byte(a.Body)) {
+		t.Errorf("got %d %v %s", a.Status, a.Header, a.Body)
 	}
 }
 
@@ -221,17 +221,17 @@ func (c *client) ruleOrder(t *testing.T) {
 }
 
 func (c *client) ruleErrors(t *testing.T) {
-	for _, authorization := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + c.token, c.token} {
-		a := c.call(t, "GET", "/v2/users/me", "", "Authorization", authorization)
-		if want := `{"message":"Unauthenticated.","code":"UNAUTHENTICATED"}`; a.status != 401 || a.body != want {
-			t.Errorf("%s: got %d %s", authorization, a.status, a.body)
+	for _, authorization := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + c.Token, c.Token} {
+		a := c.Call(t, "GET", "/v2/users/me", "", "Authorization", authorization)
+		if want := `{"message":"Unauthenticated.","code":"UNAUTHENTICATED"}`; a.Status != 401 || a.Body != want {
+			t.Errorf("%s: got %d %s", authorization, a.Status, a.Body)
 		}
 	}
 	for _, body := range []string{``, `{}`, `{"tasks":[]}`, `{"tasks":{}}`, `{"tag":null,"tasks":null}`} {
-		a := c.call(t, "POST", "/v2/jobs", body)
+		a := c.Call(t, "POST", "/v2/jobs", body)
 		want := `{"message":"The given data was invalid.","code":"INVALID_DATA","errors":{"tasks":["The tasks field is required."]}}`
-		if a.status != 422 || a.body != want {
-			t.Errorf("%s: got %d %s", body, a.status, a.body)
+		if a.Status != 422 || a.Body != want {
+			t.Errorf("%s: got %d %s", body, a.Status, a.Body)
 		}
 	}
 }
@@ -248,11 +248,11 @@ func (c *client) ruleErrorsAreObjects(t *testing.T) {
 		{"POST", "/v2/tasks/" + none + "/retry", "{}", 404}, {"GET", "/v2/nothing", "", 404}, {"POST", "/v2/no/operation", "{}", 404},
 		{"PUT", "/v2/jobs", "{}", 405}, {"POST", "/v2/jobs", "{", 400}, {"POST", "/v2/convert", "[1]", 400}, {"POST", "/v2/convert", "{}", 422},
 	} {
-		a := c.call(t, tt.method, tt.path, tt.body)
+		a := c.Call(t, tt.method, tt.path, tt.body)
 		var body struct{ Message, Code string }
-		err := json.Unmarshal([]byte(a.body), &body)
-		if err != nil || a.status != tt.status || body.Message == "" || body.Code == "" || a.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s %s: got %d %s, want %d", tt.method, tt.path, a.status, a.body, tt.status)
+		err := json.Unmarshal([]byte(a.Body), &body)
+		if err != nil || a.Status != tt.status || body.Message == "" || body.Code == "" || a.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: got %d %s, want %d", tt.method, tt.path, a.Status, a.Body, tt.status)
 		}
 	}
 }
@@ -260,12 +260,12 @@ func (c *client) ruleErrorsAreObjects(t *testing.T) {
 func (c *client) ruleDelete(t *testing.T) {
 	job := c.get(t, "POST", "/sync/v2/jobs", chain).Data
 	for _, path := range []string{"/v2/tasks/" + job.task(0).text("id"), "/v2/jobs/" + job.text("id")} {
-		a := c.call(t, "DELETE", path, "")
-		if a.status != 204 || a.body != "" {
-			t.Errorf("%s: got %d %q", path, a.status, a.body)
+		a := c.Call(t, "DELETE", path, "")
+		if a.Status != 204 || a.Body != "" {
+			t.Errorf("%s: got %d %q", path, a.Status, a.Body)
 		}
-		if a := c.call(t, "GET", path, ""); a.status != 404 {
-			t.Errorf("%s: got %d after it was deleted", path, a.status)
+		if a := c.Call(t, "GET", path, ""); a.Status != 404 {
+			t.Errorf("%s: got %d after it was deleted", path, a.Status)
 		}
 	}
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gantry-engine/gantry/api"
+	"github.com/gantry-engine/gantry/api/apitest"
 	v2 "github.com/gantry-engine/gantry/api/v2"
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
@@ -22,10 +20,7 @@ import (
 const publicURL = "https://api.example.org"
 
 // client calls a server as a user.
-type client struct {
-	*enginetest.Server
-	url, token string
-}
+type client struct{ *apitest.Client }
 
 // start returns a client of a running server with a few small operations.
 func start(t *testing.T) *client {
@@ -41,70 +36,19 @@ func start(t *testing.T) *client {
 func open(t *testing.T, held <-chan struct{}) *client {
 	t.Helper()
 	s := enginetest.New(t, enginetest.Config{Operations: operations(held)})
-	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(stop)
-	log := slog.New(slog.DiscardHandler)
-	routes := v2.Routes(v2.Config{Engine: s.Engine, Links: links{}, PublicURL: publicURL})
-	handler := api.New(api.Config{Engine: s.Engine, Routes: routes, PublicURL: publicURL, Log: log})
-	server := httptest.NewUnstartedServer(handler)
-	server.Config = api.Server(ctx, handler, log)
-	server.Start()
-	t.Cleanup(server.Close)
-	c := &client{Server: s, url: server.URL}
-	c.token = c.key(t, "tester", engine.Scopes()...)
-	return c
-}
-
-// key makes a key of the user with the scopes.
-func (c *client) key(t *testing.T, user string, scopes ...string) string {
-	t.Helper()
-	token := engine.NewToken()
-	if _, err := c.CreateKey(t.Context(), user, token, scopes, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-// answer is what came back.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// call sends a request. Headers are pairs of name and value; Host is one of them.
-func (c *client) call(t *testing.T, method, path, body string, headers ...string) answer {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	r.Host = r.Header.Get("Host")
-	noRedirect := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := noRedirect.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(text)}
+	return &client{apitest.Serve(t, s, publicURL, func(p apitest.Parts) []api.Route {
+		return v2.Routes(v2.Config{Engine: p.Engine, Links: links{}, PublicURL: p.PublicURL})
+	})}
 }
 
 // get calls and decodes a success.
 func (c *client) get(t *testing.T, method, path, body string, headers ...string) envelope {
 	t.Helper()
-	a := c.call(t, method, path, body, headers...)
-	if a.status >= 300 {
-		t.Fatalf("%s %s: got %d %s", method, path, a.status, a.body)
+	a := c.Call(t, method, path, body, headers...)
+	if a.Status >= 300 {
+		t.Fatalf("%s %s: got %d %s", method, path, a.Status, a.Body)
 	}
-	return decode(t, a.body)
+	return decode(t, a.Body)
 }
 
 // envelope is what tests look at in an answer.

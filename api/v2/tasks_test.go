@@ -10,11 +10,11 @@ import (
 
 func TestTaskFields(t *testing.T) {
 	c := start(t)
-	job := c.call(t, "POST", "/sync/v2/jobs", chain)
+	job := c.Call(t, "POST", "/sync/v2/jobs", chain)
 	var raw struct {
 		Data struct{ Tasks []json.RawMessage }
 	}
-	if err := json.Unmarshal([]byte(job.body), &raw); err != nil {
+	if err := json.Unmarshal([]byte(job.Body), &raw); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{
@@ -27,7 +27,7 @@ func TestTaskFields(t *testing.T) {
 			t.Errorf("task %d\ngot  %s\nwant %s", i, got, want)
 		}
 	}
-	tasks := decode(t, job.body).Data
+	tasks := decode(t, job.Body).Data
 	for i, want := range []string{
 		"finished 0 <nil> <nil> 100 <nil> <nil>", "finished 1 <nil> Copied. 100 copier 1.0", "finished 0 <nil> <nil> 100 <nil> <nil>",
 	} {
@@ -77,22 +77,22 @@ func TestCancelAndRetry(t *testing.T) {
 	c := start(t)
 	task := c.get(t, "POST", "/v2/import/upload", "").Data
 	path := "/v2/tasks/" + task.text("id")
-	if a := c.call(t, "POST", path+"/retry", "{}"); a.status != 409 {
-		t.Errorf("retry of a live task: got %d %s", a.status, a.body)
+	if a := c.Call(t, "POST", path+"/retry", "{}"); a.Status != 409 {
+		t.Errorf("retry of a live task: got %d %s", a.Status, a.Body)
 	}
-	a := c.call(t, "POST", path+"/cancel", "")
-	if got := decode(t, a.body).Data; a.status != 200 || got["status"] != "error" || got["code"] != "CANCELLED" {
-		t.Errorf("cancel: got %d %s", a.status, a.body)
+	a := c.Call(t, "POST", path+"/cancel", "")
+	if got := decode(t, a.Body).Data; a.Status != 200 || got["status"] != "error" || got["code"] != "CANCELLED" {
+		t.Errorf("cancel: got %d %s", a.Status, a.Body)
 	}
-	a = c.call(t, "POST", path+"/cancel", "{}")
-	if want := `"errors":{"status":["Cannot change status: task already completed."]}`; a.status != 422 || !strings.Contains(a.body, want) {
-		t.Errorf("second cancel: got %d %s", a.status, a.body)
+	a = c.Call(t, "POST", path+"/cancel", "{}")
+	if want := `"errors":{"status":["Cannot change status: task already completed."]}`; a.Status != 422 || !strings.Contains(a.Body, want) {
+		t.Errorf("second cancel: got %d %s", a.Status, a.Body)
 	}
-	a = c.call(t, "POST", path+"/retry", "")
-	retry := decode(t, a.body).Data
-	if a.status != 201 || retry["status"] != "waiting" || retry["retry_of_task_id"] != task["id"] ||
-		retry["copy_of_task_id"] != task["id"] || retry["job_id"] != nil || !strings.Contains(a.body, `"form":{`) {
-		t.Errorf("retry: got %d %s", a.status, a.body)
+	a = c.Call(t, "POST", path+"/retry", "")
+	retry := decode(t, a.Body).Data
+	if a.Status != 201 || retry["status"] != "waiting" || retry["retry_of_task_id"] != task["id"] ||
+		retry["copy_of_task_id"] != task["id"] || retry["job_id"] != nil || !strings.Contains(a.Body, `"form":{`) {
+		t.Errorf("retry: got %d %s", a.Status, a.Body)
 	}
 	retries, _ := c.get(t, "GET", path+"?include=retries", "").Data["retries"].([]any)
 	if len(retries) != 1 || retries[0].(map[string]any)["id"] != retry["id"] {

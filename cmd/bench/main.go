@@ -44,6 +44,7 @@ var benchmarks = []benchmark{
 	{name: "download", run: downloads},
 	{name: "memory", run: memory},
 	{name: "office", run: office},
+	{name: "convert", run: conversions},
 	{name: "exports", run: exports},
 	{name: "shared", run: sharedChains, server: true},
 	{name: "hops", run: sharedHops, server: true},
@@ -75,7 +76,7 @@ func run() (err error) {
 	flag.Int64Var(&s.exports.small, "export-small", 16<<10, "bytes of each small file of exports")
 	flag.IntVar(&s.exports.count, "export-count", 1000, "how many small files exports have")
 	flag.StringVar(&s.exports.only, "export-kinds", "", "export only to these kinds, separated by commas, such as s3,azure/blob,upload")
-	flag.StringVar(&s.exports.rclone, "rclone", "", "the program to compare exports with; by default testdata/rclone.sh builds it")
+	flag.StringVar(&s.exports.rclone, "rclone", "", "the program to compare exports with; by default testdata/servers/rclone.sh builds it")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process here")
 	flag.Parse()
 	if s.dir, err = os.MkdirTemp(*parent, "gantry-bench-"); err != nil {

@@ -12,11 +12,40 @@ import (
 
 // fleet is what is known here of what all processes offer.
 type fleet struct {
+	own sqlstore.Catalog // what this process offers; empty if it runs nothing
+
 	reading sync.Mutex                 // held while the tables are asked
 	read    map[string]sqlstore.Offers // by digest
 
 	mu     sync.Mutex
 	offers sqlstore.Offers // of all together
+}
+
+// Announce implements engine.Fleet. It comes before Run, which repeats it.
+func (q *Queue) Announce(ctx context.Context, lanes []engine.Lane) (err error) {
+	offers := sqlstore.Offers{}
+	for _, op := range q.catalog.All() {
+		runs := slices.ContainsFunc(lanes, func(l engine.Lane) bool { return l.Name == op.Lane && l.Slots > 0 })
+		if runs && op.Rows != nil {
+			offers[op.Name] = append([]engine.Row{}, op.Rows()...) // none are an offer too
+		}
+	}
+	if len(offers) > 0 {
+		if q.fleet.own, err = offers.Catalog(); err != nil {
+			return err
+		}
+	}
+	return q.offer(ctx)
+}
+
+// offer says what this process can do, and learns what all others can. One that runs nothing offers nothing.
+func (q *Queue) offer(ctx context.Context) error {
+	if own := q.fleet.own; own.Digest != "" {
+		if err := q.store.Offer(ctx, own, q.options.Strand); err != nil {
+			return err
+		}
+	}
+	return q.Refresh(ctx)
 }
 
 // Rows implements engine.Fleet.
@@ -68,7 +97,7 @@ func merge(all []sqlstore.Offers) sqlstore.Offers {
 	for _, o := range all {
 		for operation, rows := range o {
 			if seen[operation] == nil {
-				seen[operation] = map[key]bool{}
+				seen[operation], merged[operation] = map[key]bool{}, []engine.Row{}
 			}
 			for _, r := range rows {
 				k := key{r.InputFormat, r.OutputFormat, r.Engine, r.EngineVersion}

@@ -24,13 +24,10 @@ type lease struct {
 	last    time.Time // of the last beat
 	healthy time.Time // since when beats came without a gap
 	lost    bool      // the work of this process was given up
-
-	offers sqlstore.Catalog // of this process; empty if it runs nothing
 }
 
 // join lists this process as a node and keeps it there until leave.
 func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
-	offers := sqlstore.Offers{}
 	l := &lease{queue: q,
 		node: sqlstore.Node{ID: q.store.Node(), Host: hostname(), Version: q.options.Version}}
 	for _, lane := range lanes {
@@ -41,21 +38,12 @@ func (q *Queue) join(ctx context.Context, lanes []engine.Lane) (*lease, error) {
 	for _, op := range q.catalog.All() {
 		if slices.ContainsFunc(l.node.Lanes, func(lane engine.Lane) bool { return lane.Name == op.Lane }) {
 			l.node.Kinds = append(l.node.Kinds, op.Kinds()...)
-			if op.Rows != nil {
-				offers[op.Name] = op.Rows()
-			}
 		}
 	}
-	if len(offers) > 0 {
-		var err error
-		if l.offers, err = offers.Catalog(); err != nil {
-			return nil, err
-		}
-		l.node.Catalog = l.offers.Digest
-	}
-	if err := l.offer(ctx); err != nil {
+	if err := q.Announce(ctx, lanes); err != nil {
 		return nil, err
 	}
+	l.node.Catalog = q.fleet.own.Digest
 	if _, err := q.store.Beat(ctx, l.node); err != nil {
 		return nil, err
 	}
@@ -175,23 +163,12 @@ func (l *lease) guard(context.Context) {
 	}
 }
 
-// offer says what this process can do, and learns what all others can. One that runs nothing offers nothing.
-func (l *lease) offer(ctx context.Context) error {
-	q := l.queue
-	if l.offers.Digest != "" {
-		if err := q.store.Offer(ctx, l.offers, q.options.Strand); err != nil {
-			return err
-		}
-	}
-	return q.Refresh(ctx)
-}
-
 // mend keeps what is known of the others fresh. The oldest node also looks for what fell between River and the tables.
 func (l *lease) mend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.queue.options.Lease*4)
 	defer cancel()
 	log := l.queue.options.Log
-	if err := l.offer(ctx); err != nil && ctx.Err() == nil {
+	if err := l.queue.offer(ctx); err != nil && ctx.Err() == nil {
 		log.Error("what other processes offer could not be read; trying again", "error", err)
 	}
 	nodes, err := l.queue.store.Nodes(ctx)

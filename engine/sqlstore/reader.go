@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -30,15 +31,21 @@ func (s *Store) look(ctx context.Context, see func(view) error) error {
 // reading says of a failed query on a closing store that the store is closing, and of one that reached no database that
 // it may be asked again.
 func (s *Store) reading(err error) error {
+	var said *engine.Error
 	switch {
-	case err == nil, engine.CodeOf(err) != engine.Internal:
+	case err == nil, errors.As(err, &said), errors.Is(err, context.Canceled):
 		return err
 	case s.closing():
 		return errStopped()
-	case s.dialect.away(err):
+	case s.dialect.away(err): // which may look like a deadline, but not one of the caller's
 		return engine.Wrap(err, engine.Unavailable, "The server's database does not answer at the moment. Try again.")
 	}
 	return err
+}
+
+// Reach returns nil if the database answers, else why it is of no use.
+func (s *Store) Reach(ctx context.Context) error {
+	return s.read(ctx, "SELECT 1", func(rows) error { return nil })
 }
 
 func (s *Store) closing() bool {

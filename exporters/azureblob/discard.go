@@ -2,9 +2,7 @@ package azureblob
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -18,11 +16,7 @@ import (
 // discard removes the blocks of an upload that will not be finished. Azure does that only when the blob is written, so an
 // empty one is put there and deleted at once, each under the condition that nobody else has written. A blob that exists is
 // left alone: its own content matters more than blocks that nobody sees and Azure removes.
-func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) error {
-	var st state
-	if err := json.Unmarshal(saved, &st); err != nil {
-		return unknownState(err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	p.Container = st.Container
 	c, err := newClient(env, p.Place)
 	if err != nil {
@@ -82,34 +76,4 @@ func isCrowded(ctx context.Context, api *blockblob.Client) bool {
 // container does not say them.
 func (c *client) mayDelete() bool {
 	return c.key != nil || strings.Contains(c.query().Get("sp"), "d")
-}
-
-// noBlock is the id of a block that does not exist.
-const noBlock = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-// check tries the destination with a list of blocks that do not exist: it needs the right to write, and makes nothing.
-func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding {
-	c, err := newClient(env, p.Place)
-	if err != nil {
-		return []exporters.Finding{{Text: engine.MessageOf(err)}}
-	}
-	name := strings.TrimLeft(p.Prefix+"gantry-check", "/")
-	api, err := c.blob(name)
-	if err != nil {
-		return []exporters.Finding{{Text: engine.MessageOf(err)}}
-	}
-	_, err = api.CommitBlockList(ctx, []string{noBlock}, nil)
-	if err != nil && !bloberror.HasCode(err, bloberror.InvalidBlockList) {
-		return []exporters.Finding{{Text: engine.MessageOf(c.fault(ctx, err, "write"))}}
-	}
-	findings := []exporters.Finding{{OK: true, Text: "Azure answers, takes the signature, and lets it write to " + c.location(name) + "."}}
-	if end, ok := sasTime(c.query().Get("se")); ok && c.key == nil {
-		findings = append(findings, exporters.Finding{OK: time.Until(end) > time.Hour, Text: "The sas_token is valid until " +
-			end.Format(time.RFC3339) + "; uploads that take longer fail."})
-	}
-	if !c.mayDelete() {
-		findings = append(findings, exporters.Finding{Text: "The sas_token does not say that it has the right d (delete): blocks of a large " +
-			"file whose export fails stay for a week."})
-	}
-	return findings
 }

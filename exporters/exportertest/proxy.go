@@ -76,6 +76,13 @@ func (p *proxy) whenStalled() <-chan struct{} {
 	return p.stalled
 }
 
+// sent returns how many bytes came from the exporter since the faults were set.
+func (p *proxy) sent() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
+}
+
 // counted returns how many pieces came from the server since the faults were set.
 func (p *proxy) counted() int {
 	p.mu.Lock()
@@ -130,7 +137,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	p.open[server] = true
 	p.mu.Unlock()
-	link := &connection{proxy: p, client: client.(*net.TCPConn), server: server.(*net.TCPConn)}
+	link := &connection{proxy: p, client: client.(*net.TCPConn), server: server.(*net.TCPConn), cut: make(chan struct{})}
 	defer p.follow(link)()
 	var wg sync.WaitGroup
 	wg.Go(func() { link.copy(link.server, link.client, link.sent) })
@@ -152,6 +159,18 @@ func (p *proxy) follow(link *connection) (ended func()) {
 		defer p.mu.Unlock()
 		delete(p.links, link)
 		close(done)
+	}
+}
+
+// cut ends the connections that stand still.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for link := range p.links {
+		if link.held {
+			link.held = false
+			close(link.cut)
+		}
 	}
 }
 
@@ -180,7 +199,8 @@ func (p *proxy) settle() {
 type connection struct {
 	proxy          *proxy
 	client, server *net.TCPConn
-	held           bool // under the proxy's lock: nothing moves on it any more
+	cut            chan struct{} // closed when it ends though it stands still
+	held           bool          // under the proxy's lock: nothing moves on it any more
 }
 
 // verdict is what becomes of a piece.
@@ -205,7 +225,7 @@ func (c *connection) copy(to, from *net.TCPConn, judge func(n int) verdict) {
 				c.server.Close()
 				return
 			case hold:
-				<-c.proxy.over
+				c.wait()
 				return
 			}
 			if c.write(to, buf[:n]) != nil {
@@ -217,6 +237,16 @@ func (c *connection) copy(to, from *net.TCPConn, judge func(n int) verdict) {
 			_ = to.CloseWrite()
 			return
 		}
+	}
+}
+
+// wait stands still until the test ends, or the connection is cut.
+func (c *connection) wait() {
+	select {
+	case <-c.proxy.over:
+	case <-c.cut:
+		c.client.Close()
+		c.server.Close()
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"runtime"
@@ -14,32 +13,9 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
-
-// seed is the example of the API's documentation, as printed.
-const seed = `{ "input": "73df1e16-fd8b-47a1-a156-f197babde91a", "project_id": "api-project-XXXXXXXXXXXX", "bucket": "mybucket", ` +
-	`"client_email": "xxxxxxx@api-project-xxxxxx.iam.gserviceaccount.com", "private_key": "-----BEGIN PRIVATE KEY-----\nXXXXXXXXXXXX....", ` +
-	`"file": "myfile.ext" }`
-
-func TestSeedExample(t *testing.T) {
-	l := newLab(t)
-	var params map[string]any
-	if err := json.Unmarshal([]byte(seed), &params); err != nil {
-		t.Fatal(err)
-	}
-	task := l.export(t, small, params)
-	if task.Code != engine.Invalid || !strings.Contains(task.Message, "private_key") {
-		t.Errorf("as printed it ended %s (%s), want it to be accepted, and to fail by its key when it runs", task.Code, task.Message)
-	}
-	for _, name := range []string{"endpoint", "token_url", "client_email", "private_key", "bucket"} {
-		params[name] = l.Params(t, l.address, "")[name]
-	}
-	task = l.exported(t, small, params)
-	if got, want := task.Result.Files[0].Facts["location"], "http://"+l.address+"/"+l.bucket+"/myfile.ext"; got != want {
-		t.Errorf("the location is %q, want %q", got, want)
-	}
-}
 
 func TestParameters(t *testing.T) {
 	def := gcs.Definition()
@@ -52,8 +28,8 @@ func TestParameters(t *testing.T) {
 					params[k] = v
 				}
 			}
-			_, problems := def.Params.Decode([]byte(object(t, params)))
-			_, reading := def.Reading.Params.Decode([]byte(object(t, params)))
+			_, problems := def.Params.Decode([]byte(exportertest.JSON(t, params)))
+			_, reading := def.Reading.Params.Decode([]byte(exportertest.JSON(t, params)))
 			if missing == "" {
 				if len(problems)+len(reading) > 0 {
 					t.Errorf("got %v and %v, want no problem", problems, reading)
@@ -82,7 +58,7 @@ func TestNames(t *testing.T) {
 	for i, name := range []string{"n/ lead and trail ", "n/%41%2F", "n/a=b&c+d;e", "n/~!@$^*()_-{}|'<>", "n/#?:\"[]", `n/back\slash`, "n/\u202e\U0001F600"} {
 		for _, size := range []int64{10, 9 * mib} {
 			f := file{Name: "own.bin", Size: size + int64(i)}
-			task := l.exported(t, f, l.with(t, name, nil))
+			task := l.exported(t, f, l.With(t, name, nil))
 			if task.Result.Files[0].Facts["key"] != name {
 				t.Errorf("%q arrived as %q", name, task.Result.Files[0].Facts["key"])
 			}
@@ -193,9 +169,9 @@ func TestNothingOfTheProcess(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "process/small", nil))
-	l.exported(t, large, l.with(t, "process/large", nil))
-	for _, r := range l.heads {
+	l.exported(t, small, l.With(t, "process/small", nil))
+	l.exported(t, large, l.With(t, "process/large", nil))
+	for _, r := range l.Heads() {
 		if r.URL.Host != l.address {
 			t.Errorf("a request went to %s", r.URL.Host)
 		}
@@ -208,7 +184,7 @@ func TestMemory(t *testing.T) {
 	f := file{Name: "own.bin", Size: 64 * mib}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	task := l.export(t, f, l.with(t, "memory", nil))
+	task := l.export(t, f, l.With(t, "memory", nil))
 	runtime.ReadMemStats(&after)
 	if task.Status != engine.StatusFinished {
 		t.Fatalf("the export ended %s: %s", task.Code, task.Message)
@@ -223,12 +199,12 @@ func TestMemory(t *testing.T) {
 // sums of EXP-GCS-12 go with it.
 func TestWire(t *testing.T) {
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "wire/small", nil))
-	l.exported(t, large, l.with(t, "wire/large", nil))
+	l.exported(t, small, l.With(t, "wire/small", nil))
+	l.exported(t, large, l.With(t, "wire/large", nil))
 	if got, want := l.story(), "insert look open send"; got != want {
 		t.Errorf("the requests are %q, want %q", got, want)
 	}
-	for _, r := range l.heads {
+	for _, r := range l.Heads() {
 		of, query := kind(r), r.URL.Query()
 		for _, name := range []string{"Expect", "Content-Encoding", "Accept-Encoding", "X-Guploader-No-308", "X-Goog-Acl", "Transfer-Encoding"} {
 			if r.Header.Get(name) != "" {

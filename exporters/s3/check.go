@@ -19,8 +19,7 @@ const noUpload = "2~gantry-check-no-such-upload"
 
 // check tries the destination with an object whose checksum is not its own: a service that lets the key write refuses it
 // for that alone, and keeps nothing. So the check needs no right to delete.
-func check(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-	p := params.(Params)
+func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding {
 	e, err := open(env, p)
 	if err != nil {
 		return []exporters.Finding{{Text: engine.MessageOf(err)}}
@@ -67,7 +66,7 @@ func (e *exporter) tryPut(ctx context.Context, key string) []exporters.Finding {
 		findings = append(findings, e.kept(ctx, key))
 	}
 	return append(findings,
-		exporters.Finding{OK: true, Text: "The service knows the key, and agrees with this server about the time."},
+		exporters.Finding{OK: true, Text: "The service knows the key."},
 		exporters.Finding{OK: true, Text: "The key may write to " + e.location(key) + ", and beside it."})
 }
 

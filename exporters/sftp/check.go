@@ -22,6 +22,7 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 	err = e.with(ctx, func(c *session) error {
 		findings = append(findings, e.keyFinding(c.key), exporters.Finding{OK: true, Text: fmt.Sprintf("The user %q is let in.", p.Username)})
 		findings = append(findings, c.tryWriting(ctx, p)...)
+		findings = append(findings, exporters.Finding{OK: true, Text: "SFTP does not tell the server's time; nothing hangs on it."})
 		return nil
 	})
 	if err != nil {
@@ -66,8 +67,12 @@ func (s *session) tryWriting(ctx context.Context, p Params) []exporters.Finding 
 	if err := s.Rename(probe, renamed); err != nil {
 		findings = append(findings, exporters.Finding{OK: p.InPlace, Text: "The user may not rename files there, so in_place has to be set."})
 		renamed = probe
+	} else {
+		findings = append(findings, exporters.Finding{OK: true, Text: "The user may rename files there, so that no reader sees half of one."})
 	}
-	if err := s.Remove(renamed); err != nil {
+	if err := s.Remove(renamed); err == nil {
+		findings = append(findings, exporters.Finding{OK: true, Text: "The user may delete files there, such as the halves of failed exports."})
+	} else {
 		findings = append(findings, exporters.Finding{Text: fmt.Sprintf("The user may not delete files there: the empty file %q of this check is left, "+
 			"as the halves of failed exports will be.", renamed)})
 	}

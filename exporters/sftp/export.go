@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"unicode/utf8"
@@ -84,7 +85,8 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (receipt ex
 				return err
 			}
 		}
-		receipt.Facts = map[string]string{"location": "sftp://" + e.address + c.absolute(d.Name), "host_key": c.key}
+		place := url.URL{Scheme: "sftp", Host: e.address, Path: c.absolute(d.Name)}
+		receipt.Facts = map[string]string{"location": place.String(), "host_key": c.key}
 		if e.inPlace {
 			return c.write(ctx, d, d.Name)
 		}
@@ -265,11 +267,7 @@ func (s *session) settle(ctx context.Context, st state) error {
 }
 
 // discard removes what a delivery left that will not be finished.
-func discard(ctx context.Context, env exporters.Env, p Params, kept []byte) error {
-	var st state
-	if err := json.Unmarshal(kept, &st); err != nil {
-		return fmt.Errorf("read what an SFTP delivery left: %w", err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	e, err := open(env, p)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -187,6 +188,7 @@ func TestPaths(t *testing.T) {
 		{"dots", map[string]any{"file": "p/./q/../f.txt"}, "p/f.txt"},
 		{"a backslash", map[string]any{"file": `p\g.txt`}, `p\g.txt`},
 		{"the longest name", map[string]any{"file": "p/" + strings.Repeat("ü", 127)}, "p/" + strings.Repeat("ü", 127)},
+		{"a URL's marks", map[string]any{"file": "p/h#1?x=2 ü.txt"}, "p/h#1?x=2 ü.txt"},
 		{"a number", map[string]any{"file": "p/%03d-100%.txt"}, "p/001-100%.txt"},
 		{"a shell's words", map[string]any{"file": "p/$(touch x) `id`; rm -rf *"}, "p/$(touch x) `id`; rm -rf *"}, // EXP-SF-15
 	} {
@@ -195,7 +197,7 @@ func TestPaths(t *testing.T) {
 			if got := s.content(t, c.want); got != c.name {
 				t.Errorf("got %q, want %q", got, c.name)
 			}
-			if want := "sftp://" + s.Address() + filepath.Join(s.home, c.want); f.Facts["location"] != want {
+			if want := (&url.URL{Scheme: "sftp", Host: s.Address(), Path: filepath.Join(s.home, c.want)}).String(); f.Facts["location"] != want {
 				t.Errorf("got the location %q, want %q", f.Facts["location"], want)
 			}
 		})
@@ -403,8 +405,8 @@ func TestParams(t *testing.T) {
 // TestCheck holds what a check says, and that it leaves nothing where it may delete.
 func TestCheck(t *testing.T) {
 	def := sftp.Definition()
-	for user, want := range map[string][]bool{"plain": {true, true, true}, "old": {true, true, true}, "reader": {true, true, false},
-		"drop": {true, true, true, false, false}} {
+	for user, want := range map[string][]bool{"plain": {true, true, true, true, true, true}, "old": {true, true, true, true, true, true},
+		"reader": {true, true, false, true}, "drop": {true, true, true, false, false, true}} {
 		t.Run(user, func(t *testing.T) {
 			s := newSSHD(t, user)
 			params, _ := def.Params.Decode([]byte(object(t, s.Params(t, s.Address(), "new/folder/file"))))

@@ -107,11 +107,3 @@ func expiry(u *url.URL) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
-
-func lifetime(at time.Time) exporters.Finding {
-	when := at.UTC().Format(time.DateTime) + " UTC"
-	if at.Before(time.Now()) {
-		return exporters.Finding{Text: "The URL expired at " + when + "; a new one has to be made."}
-	}
-	return exporters.Finding{OK: true, Text: "The URL holds until " + when + "."}
-}

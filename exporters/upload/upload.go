@@ -4,13 +4,13 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
 )
@@ -31,10 +31,8 @@ func Definition() exporters.Definition {
 		NoResume:   "HTTP PUT has no way to go on in the middle",
 		LateCommit: "a PUT to a URL bears no condition",
 	}
-	def.Validate = func(params any) []param.Problem { return params.(Params).problems() }
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Validate = exporters.ValidateWith(Params.problems)
+	def.Check = exporters.CheckWith(check)
 	return def
 }
 
@@ -43,7 +41,7 @@ var ours = map[string]bool{"Content-Length": true, "Transfer-Encoding": true, "T
 
 func (p Params) problems() (problems []param.Problem) {
 	if _, err := target(p.URL); err != nil {
-		problems = append(problems, param.Problemf("url", "must be an http or https URL with a host"))
+		problems = append(problems, param.Problemf("url", "%s", complaint(err)))
 	}
 	for name, value := range p.Headers {
 		switch {
@@ -57,37 +55,16 @@ func (p Params) problems() (problems []param.Problem) {
 	return problems
 }
 
+// complaint says what is wrong with a URL without showing any of it.
+func complaint(err error) string {
+	if escape := url.EscapeError(""); errors.As(err, &escape) {
+		return "has a % without two hexadecimal digits behind it; one that belongs to a name is written %25"
+	}
+	return "must be an http or https URL with a host, without line breaks and the like"
+}
+
 func open(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) {
 	return &sender{client: env.HTTP, params: p}, nil
-}
-
-// check tries whether the host answers. Nothing else can be tried without leaving a file.
-func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding {
-	u, err := target(p.URL)
-	if err != nil {
-		return []exporters.Finding{{Text: "The URL is not an http or https URL with a host."}}
-	}
-	findings := []exporters.Finding{reach(ctx, env, u)}
-	if at, ok := expiry(u); ok {
-		findings = append(findings, lifetime(at))
-	}
-	return append(findings, exporters.Finding{OK: true,
-		Text: "Whether the URL takes a file cannot be tried without leaving one there."})
-}
-
-func reach(ctx context.Context, env exporters.Env, u *url.URL) exporters.Finding {
-	root := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, root.String(), nil)
-	if err == nil {
-		client := *env.HTTP
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		var resp *http.Response
-		if resp, err = client.Do(req); err == nil {
-			resp.Body.Close()
-			return exporters.Finding{OK: true, Text: "The server " + u.Host + " answers."}
-		}
-	}
-	return exporters.Finding{Text: engine.MessageOf(exporters.Fault(ctx, err, "The server "+u.Host))}
 }
 
 // target parses a URL so that its own bytes are what is sent: net/url alone would encode some characters anew, which breaks

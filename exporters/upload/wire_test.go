@@ -2,7 +2,6 @@ package upload_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -404,6 +403,7 @@ func TestParams(t *testing.T) {
 		"good":              {`{"url":"https://h/x","headers":{"A":"b"}}`, nil},
 		"no url":            {`{}`, []string{"url"}},
 		"another scheme":    {`{"url":"ftp://h/x"}`, []string{"url"}},
+		"a bare percent":    {`{"url":"https://h/100%.txt"}`, []string{"url"}},
 		"no host":           {`{"url":"https:///x"}`, []string{"url"}},
 		"Content-Length":    {`{"url":"https://h/x","headers":{"content-length":"1"}}`, []string{"headers"}},
 		"Transfer-Encoding": {`{"url":"https://h/x","headers":{"TRANSFER-encoding":"chunked"}}`, []string{"headers"}},
@@ -420,6 +420,9 @@ func TestParams(t *testing.T) {
 			var got []string
 			for _, p := range problems {
 				got = append(got, p.Field)
+				if strings.Contains(p.Message, "%25") != (name == "a bare percent") {
+					t.Errorf("it says %q", p.Message)
+				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("got problems with %v, want %v", got, c.want)
@@ -428,17 +431,46 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// TestCheck holds that a check sends neither the file's path nor a secret.
+// TestCheck holds what a check reads from a URL, and that it sends neither the file's path nor a secret.
 func TestCheck(t *testing.T) {
-	def, r := upload.Definition(), serve(t, answer(403))
-	client := egress.Unrestricted().Client(egress.ClientOptions{})
-	defer client.CloseIdleConnections()
-	params, _ := def.Params.Decode([]byte(object(t, map[string]any{"url": r.url("/a?X-Amz-Date=20240902T103658Z&X-Amz-Expires=3600")})))
-	findings := def.Check(context.Background(), exporters.Env{HTTP: client}, params)
-	if len(findings) != 3 || !findings[0].OK || findings[1].OK || !findings[2].OK {
-		t.Errorf("found %+v", findings)
-	}
-	if got := r.requests(); len(got) != 1 || got[0].line != "HEAD / HTTP/1.1" {
-		t.Errorf("sent %+v", got)
+	const amazon = "/a?X-Amz-Date=20990902T103658Z&X-Amz-Expires=3600&X-Amz-Signature=canary&X-Amz-SignedHeaders="
+	const azure = "/a?sv=2024-01-01&se=2099-09-02T10%3A36%3A58Z&sig=canary&sp="
+	for name, c := range map[string]struct {
+		path    string
+		headers map[string]any
+		want    []string // between the first two findings and the last
+	}{
+		"plain":            {"/a", nil, nil},
+		"expired":          {"/a?X-Amz-Date=20240902T103658Z&X-Amz-Expires=3600", nil, []string{"false The URL expired at 2024-09-02 11:36:58 UTC"}},
+		"valid":            {amazon + "host", nil, []string{"true The URL holds until 2099-09-02"}},
+		"signed headers":   {amazon + "content-type%3Bhost", map[string]any{"Content-Type": "canary"}, []string{"true The URL holds"}},
+		"one is missing":   {amazon + "content-type%3Bhost", nil, []string{"true The URL holds", `false The URL was signed with the header "content-type"`}},
+		"Azure":            {azure + "cw", map[string]any{"X-Ms-Blob-Type": "BlockBlob"}, []string{"true The URL holds"}},
+		"Azure, for read":  {azure + "r", map[string]any{"X-Ms-Blob-Type": "BlockBlob"}, []string{"true The URL holds", "false The URL is not for writing"}},
+		"Azure, no header": {azure + "w", nil, []string{"true The URL holds", "false Azure wants the header x-ms-blob-type"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			def, r := upload.Definition(), serve(t, answer(403))
+			client := egress.Unrestricted().Client(egress.ClientOptions{})
+			defer client.CloseIdleConnections()
+			params, problems := def.Params.Decode([]byte(object(t, map[string]any{"url": r.url(c.path), "headers": c.headers})))
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			found := def.Check(t.Context(), exporters.Env{HTTP: client}, params)
+			want := append([]string{"true The server 127.0.0.1:", "true The file goes to " + r.url("/a")}, c.want...)
+			want = append(want, "true Whether the URL takes a file")
+			for i, f := range found {
+				if text := fmt.Sprint(f.OK, " ", f.Text); i >= len(want) || !strings.HasPrefix(text, want[i]) || strings.Contains(text, "canary") {
+					t.Errorf("finding %d is %s, want %q", i, text, want)
+				}
+			}
+			if len(found) != len(want) {
+				t.Errorf("%d findings, want %d", len(found), len(want))
+			}
+			if got := r.requests(); len(got) != 1 || got[0].line != "HEAD / HTTP/1.1" {
+				t.Errorf("sent %+v", got)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package all
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -14,6 +15,8 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
+	"github.com/gantry-engine/gantry/tasks/convert/oneshot"
+	"github.com/gantry-engine/gantry/tasks/convert/packed"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
@@ -54,6 +57,11 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 	return append(operations, pdf.Operations(library...)...)
 }
 
+// Catalog returns the catalog of conversions with the engines that the box finds.
+func Catalog(ctx context.Context, box *toolbox.Box) *convert.Catalog {
+	return convert.New(Engines(ctx, box, media.New(ctx, box))...)
+}
+
 // Engines returns the engines of conversions in order of preference: installed programs, then what comes with the tools
 // folder, then what is built in. A pair's merit goes before this order. Film is ffmpeg, nil where it is not there.
 func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []convert.Engine {
@@ -72,18 +80,22 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },
 	}
 	all := make([]convert.Engine, len(finders))
+	var single []*oneshot.Engine
+	var unpackers []*packed.Engine
 	var looking sync.WaitGroup
 	for i, find := range finders {
 		looking.Go(func() { all[i] = find() })
 	}
+	looking.Go(func() { single = oneshot.New(ctx, box) })
+	looking.Go(func() { unpackers = packed.New(ctx, box) })
 	looking.Wait()
-	var engines []convert.Engine
-	for _, e := range append(all, convert.Builtin()...) {
-		if e != nil {
-			engines = append(engines, e)
-		}
+	for _, e := range single {
+		all = append(all, e)
 	}
-	return engines
+	for _, e := range unpackers {
+		all = append(all, e)
+	}
+	return slices.DeleteFunc(append(all, convert.Builtin()...), func(e convert.Engine) bool { return e == nil })
 }
 
 // found is an engine as what the catalog takes, with nil for one that is not there.

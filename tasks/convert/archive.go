@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Archives repacks archives: what comes in is read member by member and written into another kind of archive, without
@@ -25,32 +27,71 @@ func (*Archives) Version() string { return moduleVersion("github.com/klauspost/c
 // Pairs lists zip, tar, 7z, rar, compressed tar and single compressed files to zip and to tar with its compressions.
 func (*Archives) Pairs() []Pair {
 	var pairs []Pair
-	for _, from := range []Format{
-		"zip", "jar", "tar", "tar.gz", "tar.bz2", "tar.zst", "tar.xz", "7z", "rar", "gz", "bz2", "zst", "xz",
-	} {
+	for _, from := range Unpackable() {
 		for _, to := range Packable() {
-			if from != to {
-				pairs = append(pairs, Pair{From: from, To: to})
-			}
+			pairs = append(pairs, Pair{From: from, To: to})
 		}
 	}
-	return pairs
+	return append(pairs, Pair{From: "svgz", To: "svg"}, Pair{From: "svg", To: "svgz"})
+}
+
+// Unpackable lists the archives that are read here, without a program.
+func Unpackable() []Format {
+	return []Format{"zip", "jar", "tar", "tar.gz", "tar.bz2", "tar.zst", "tar.xz", "7z", "rar", "gz", "bz2", "zst", "xz"}
 }
 
 // Convert makes one archive.
 func (*Archives) Convert(ctx context.Context, job Job) ([]string, error) {
-	in, err := os.Open(job.In)
+	switch job.To {
+	case "svg":
+		return []string{job.Out()}, job.inflate(ctx)
+	case "svgz":
+		return []string{job.Out()}, job.deflate(ctx)
+	}
+	return []string{job.Out()}, job.unpacked(func(u *unpacker) error { return u.repack(ctx, job.To) })
+}
+
+// unpacked calls read with an unpacker of the job's input.
+func (j Job) unpacked(read func(*unpacker) error) error {
+	in, err := os.Open(j.In)
 	if err != nil {
-		return nil, fmt.Errorf("open the input: %w", err)
+		return fmt.Errorf("open the input: %w", err)
 	}
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("open the input: %w", err)
+		return fmt.Errorf("open the input: %w", err)
 	}
-	u := &unpacker{job: job, file: in, size: info.Size(), seen: map[string]bool{}}
-	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
-		p, err := NewPacker(&contextWriter{ctx, w}, job.To)
+	return read(&unpacker{job: j, file: in, size: info.Size(), seen: map[string]bool{}})
+}
+
+// inflate unpacks one text.
+func (j Job) inflate(ctx context.Context) error {
+	return j.unpacked(func(u *unpacker) error {
+		return save(j.Out(), func(w io.Writer) error {
+			return u.explain(ctx, u.compressed(&contextReader{ctx, u.file}, "gz", func(r io.Reader) error {
+				_, err := io.Copy(w, &memberReader{r: r, u: u})
+				return err
+			}))
+		})
+	})
+}
+
+// deflate packs one text.
+func (j Job) deflate(ctx context.Context) error {
+	return j.unpacked(func(u *unpacker) error {
+		return save(j.Out(), func(w io.Writer) error {
+			z := gzip.NewWriter(w)
+			_, err := io.Copy(z, &contextReader{ctx, u.file})
+			return errors.Join(err, z.Close())
+		})
+	})
+}
+
+// repack writes the members into the job's output.
+func (u *unpacker) repack(ctx context.Context, to Format) error {
+	return save(u.job.Out(), func(w io.Writer) error {
+		p, err := NewPacker(&contextWriter{ctx, w}, to)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func New(engines ...Engine) *Catalog {
 
 // Builtin are the engines of this package: they need no installed program and no file beside this one.
 func Builtin() []Engine {
-	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives()}
+	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives(), NewFonts()}
 }
 
 // Embedded is the catalog of the engines of this package.
@@ -80,6 +80,9 @@ func (c *Catalog) Inputs(to Format) []Format {
 func (c *Catalog) AllOutputs() []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.to, true })
 }
+
+// Size is how many pairs of formats there are, however many engines make each.
+func (c *Catalog) Size() int { return len(c.routes) }
 
 func (c *Catalog) froms() []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.from, true })

@@ -154,7 +154,8 @@ func unknown(claimed Format) (Format, error) {
 }
 
 func recognised(f Format) bool {
-	return slices.Contains([]Format{"eps", "rar", "tar", "svg", "heic", "tar.gz", "tar.bz2", "tar.zst", "tar.xz"}, f) ||
+	return slices.Contains([]Format{"eps", "rar", "tar", "svg", "svgz", "zabw", "xps", "heic", "tar.gz", "tar.bz2", "tar.zst", "tar.xz",
+		"tar.z", "z", "tar.lzo", "lzo", "ai"}, f) ||
 		mimetypeKnows(f) || officeKnown(f)
 }
 
@@ -178,7 +179,7 @@ func mimetypeKnows(f Format) bool {
 
 var texts = []Format{
 	"txt", "md", "csv", "tsv", "json", "html", "xml", "rst", "tex", "org", "adoc", "yaml", "yml", "toml", "log", "ini",
-	"textile", "mediawiki", "ndjson", "srt", "vtt", "css", "js", "py", "go", "sh", "svg", "rtf",
+	"textile", "mediawiki", "ndjson", "pml", "srt", "vtt", "css", "js", "py", "go", "sh", "svg", "rtf",
 }
 
 func isText(f Format) bool { return slices.Contains(texts, f) }

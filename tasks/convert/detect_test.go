@@ -33,6 +33,9 @@ func TestDetect(t *testing.T) {
 		{"a.gz", string(compressed(t, "gz", []byte("x"))), "gz"},
 		{"a.gz", string(compressed(t, "gz", sampleTar(t))), "tar.gz"},
 		{"a.tgz", string(compressed(t, "gz", []byte("x"))), "gz"}, {"a.tar", string(sampleTar(t)), "tar"},
+		{"a.svgz", string(compressed(t, "gz", []byte(svg))), "svgz"}, {"a.lzo", "\x89LZO\x00\r\n\x1a\n", "lzo"},
+		{"a.tar.lzo", "\x89LZO\x00\r\n\x1a\n", "tar.lzo"}, {"a.z", "\x1f\x9d\x90", "z"}, {"a.tz", "\x1f\x9d\x90", "tar.z"},
+		{"a.ai", "%PDF-1.7\n", "ai"}, {"a.arj", "\x60\xea\x00", "arj"}, {"a.zabw", string(compressed(t, "gz", []byte("<?xml version=\"1.0\"?><abiword/>"))), "zabw"},
 		{"a.rar", "Rar!\x1a\x07\x00", "rar"}, {"a.ico", string(encoded(t, "ico", quarters(2, 2))), "ico"},
 		{"a.dwg9", "\x00\x01\x02\x03\xfe", "dwg9"}, {"a.heic", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "heic"},
 	} {
@@ -69,7 +72,7 @@ func FuzzDetect(f *testing.F) {
 
 func TestParseFormat(t *testing.T) {
 	for in, want := range map[string]convert.Format{
-		"JPEG": "jpg", ".tif": "tiff", " md ": "md", "tgz": "tar.gz", "odd": "odd", "": "",
+		"JPEG": "jpg", ".tif": "tiff", " md ": "md", "tgz": "tar.gz", "odd": "odg", "quux": "quux", "TAR.BZ": "tar.bz2", "": "",
 	} {
 		if got := convert.ParseFormat(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)

@@ -9,7 +9,7 @@ import (
 var containers = [][]Format{
 	{"mp4", "m4a", "m4b", "m4r", "m4v", "mov", "mqv", "3gp", "3g2", "f4v", "dvb"},
 	{"mkv", "webm", "mka", "weba"},
-	{"asf", "wma", "wmv"},
+	{"asf", "wma", "wmv", "dvr"},
 	{"oga", "ogg", "ogv", "ogx", "opus", "spx"},
 	{"mpeg", "mod", "vob"},
 	{"rm", "ra", "rmvb"},
@@ -17,7 +17,7 @@ var containers = [][]Format{
 	{"ts", "m2ts", "mts", "tod"},
 	{"mp3", "mp2"},
 	{"ppm", "pnm"}, {"pgm", "pnm"}, {"pbm", "pnm"}, {"ico", "cur", "tga"},
-	{"tiff", "3fr", "arw", "cr2", "dcr", "dng", "erf", "kdc", "mef", "mos", "nef", "nrw", "orf", "pef", "sr2", "srf", "srw"},
+	{"tiff", "3fr", "arw", "cr2", "dcr", "dng", "erf", "kdc", "mef", "mos", "nef", "nrw", "orf", "pef", "raw", "sr2", "srf", "srw"},
 }
 
 // amongContainers chooses between formats that have a container in common.

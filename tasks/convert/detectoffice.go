@@ -78,7 +78,7 @@ func openXMLKind(z *zip.Reader) Format {
 }
 
 // namedZIPs are formats that are a ZIP of this or that, told by their names alone.
-var namedZIPs = []Format{"cbz", "htmlz", "txtz"}
+var namedZIPs = []Format{"cbz", "cbc", "htmlz", "txtz", "oeb"}
 
 // applePackage tells Apple's office formats, which differ in their names only.
 func applePackage(has func(func(string) bool) bool, claimed Format) Format {
@@ -109,6 +109,17 @@ var marks = []struct {
 	{"!!8-Bit!!", "tcr"},
 	{"\xb0\x0c\xb0\x0c\x02\x00NUVO", "rb"},
 	{"SNBP000", "snb"},
+	{"ALZ\x01", "alz"},
+	{"\x60\xea", "arj"},
+	{"MSCF", "cab"},
+	{"LZIP", "lz"},
+	{"RZIP", "rz"},
+	{"070701", "cpio"},
+	{"070702", "cpio"},
+	{"070707", "cpio"},
+	{"\xc7\x71", "cpio"},
+	{"!<arch>\ndebian-binary", "deb"},
+	{"\xed\xab\xee\xdb", "rpm"},
 }
 
 // officeMark looks for the marks at a file's start, and for those further in.
@@ -119,6 +130,18 @@ func officeMark(head []byte, claimed Format) Format {
 		}
 	}
 	switch {
+	case bytes.HasPrefix(head, []byte("\x89LZO\x00\r\n\x1a\n")):
+		return oneOf(claimed, "lzo", "tar.lzo")
+	case bytes.HasPrefix(head, []byte("\x1f\x9d")):
+		return oneOf(claimed, "z", "tar.z")
+	case len(head) > 7 && string(head[2:5]) == "-lh" && head[6] == '-':
+		return "lha"
+	case len(head) > eotHeader && string(head[34:36]) == "LP" && bytes.Contains([]byte("\x00\x00\x01|\x01\x00\x02|\x02\x00\x02"), head[8:11]):
+		return "eot"
+	case len(head) > 0x8006 && string(head[0x8001:0x8006]) == "CD001":
+		return oneOf(claimed, "iso", "img")
+	case bytes.HasPrefix(head, []byte("%PDF-")) && claimed == "ai":
+		return "ai" // since Illustrator 9 a drawing is a PDF
 	case len(head) > 44 && string(head[:4]) == "\x01\x00\x00\x00" && string(head[40:44]) == " EMF":
 		return "emf"
 	case len(head) > 12 && string(head[:4]) == "RIFF" && (string(head[8:11]) == "CDR" || string(head[8:11]) == "cdr"):

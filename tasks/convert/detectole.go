@@ -23,7 +23,7 @@ var oleKinds = []struct {
 	{"WordDocument", []Format{"doc", "dot"}},
 	{"Workbook", []Format{"xls", "xlt", "et"}},
 	{"Book", []Format{"xls", "xlt"}},
-	{"PowerPoint Document", []Format{"ppt", "pps", "pot"}},
+	{"PowerPoint Document", []Format{"ppt", "pps", "pot", "dps"}},
 	{"VisioDocument", []Format{"vsd"}},
 	{"Quill", []Format{"pub"}},
 	{"MatOST", []Format{"wps"}},

@@ -56,6 +56,12 @@ func unwrap(r io.Reader, outer Format) Format {
 	defer inner.Close()
 	block := make([]byte, 512)
 	n, _ := io.ReadFull(inner, block)
+	switch {
+	case outer == "gz" && isSVG(block[:n]):
+		return "svgz"
+	case outer == "gz" && rootElement(block[:n]) == "abiword":
+		return "zabw"
+	}
 	if n == len(block) && (string(block[257:262]) == "ustar" || bytes.Equal(block, make([]byte, 512))) {
 		return packed[outer]
 	}
@@ -89,6 +95,9 @@ func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
 				return kind.format
 			}
 		}
+	}
+	if has(func(n string) bool { return n == "FixedDocSeq.fdseq" || n == "FixedDocumentSequence.fdseq" }) {
+		return "xps"
 	}
 	if has(func(n string) bool { return n == "META-INF/MANIFEST.MF" }) {
 		return "jar"

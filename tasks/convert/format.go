@@ -22,6 +22,8 @@ var aliases = map[string]Format{
 	"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tif": "tiff", "heif": "heic", "htm": "html", "xhtml": "html",
 	"markdown": "md", "mdown": "md", "mkd": "md", "text": "txt", "tgz": "tar.gz", "tbz": "tar.bz2", "tbz2": "tar.bz2",
 	"tzst": "tar.zst", "txz": "tar.xz", "gzip": "gz", "bzip2": "bz2", "zstd": "zst", "mpg": "mpeg", "djv": "djvu",
+	"bz": "bz2", "tar.bz": "tar.bz2", "tz": "tar.z", "taz": "tar.z", "tzo": "tar.lzo", "lzh": "lha", "7zip": "7z", "tar.7z": "7z", "aif": "aiff",
+	"3gpp": "3gp", "3gpp2": "3g2", "odd": "odg", "oxps": "xps", "dvr-ms": "dvr",
 }
 
 // FormatOfName is what a file's name claims, or "" when the name has no extension.
@@ -39,9 +41,9 @@ func Stem(name string) string {
 func splitName(name string) (string, Format) {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	lower := strings.ToLower(name)
-	for _, double := range []string{".tar.gz", ".tar.bz2", ".tar.zst", ".tar.xz"} {
+	for _, double := range []string{".tar.gz", ".tar.bz2", ".tar.bz", ".tar.zst", ".tar.xz", ".tar.z", ".tar.lzo"} {
 		if strings.HasSuffix(lower, double) {
-			return name[:len(name)-len(double)], Format(double[1:])
+			return name[:len(name)-len(double)], ParseFormat(double)
 		}
 	}
 	ext := path.Ext(name)

@@ -18,35 +18,54 @@ var engineAliases = map[string]string{"office": "libreoffice", "archivetool": "a
 // engineNamed returns the name by which the engine that a client asks for is known here.
 func engineNamed(name string) string { return cmp.Or(engineAliases[name], name) }
 
-// match finds what no file could make possible. Where one engine alone can do what is asked for, it is the task's tool.
-func match(p Params, known []engine.File, rows []engine.Row) (tool string, problems []param.Problem) {
-	p.Engine = engineNamed(p.Engine)
-	offered, to := offers(rows), ParseFormat(p.OutputFormat)
-	problems = offered.checkEngine(p)
-	if to == "" {
-		return "", problems // reported by the tags
-	}
-	if !slices.ContainsFunc(rows, func(r engine.Row) bool { return Format(r.OutputFormat) == to }) {
+// Want is what a task asks for of what is offered.
+type Want struct {
+	From, To        Format // To is empty where the operation does not change what a file is
+	Engine, Version string // a version counts together with its engine only
+}
+
+func (p Params) want() Want {
+	return Want{From: ParseFormat(p.InputFormat), To: ParseFormat(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
+}
+
+// MatchBy is the Operation.Match of tasks that ask for what want says.
+func MatchBy[P any](want func(P) Want) func(any, []engine.File, []engine.Row) (string, []param.Problem) {
+	return engine.MatchWith(func(p P, known []engine.File, rows []engine.Row) (string, []param.Problem) {
+		return Match(want(p), known, rows)
+	})
+}
+
+// Match finds what no file could make possible, for Operation.Match: of the parameters engine, engine_version, output_format
+// and input_format, and of files whose type is known, under input where the operation has no output_format. Where one engine
+// alone can do what is asked for, it is the task's tool.
+func Match(w Want, known []engine.File, rows []engine.Row) (tool string, problems []param.Problem) {
+	w.Engine = engineNamed(w.Engine)
+	offered := offers(rows)
+	problems = offered.checkEngine(w)
+	if w.To != "" && !slices.ContainsFunc(rows, func(r engine.Row) bool { return Format(r.OutputFormat) == w.To }) {
 		return "", append(problems, param.Problemf("output_format", "must be one of %s", join(offered.outputs(anyRow))))
 	}
 	if len(problems) > 0 {
 		return "", problems
 	}
-	if from := ParseFormat(p.InputFormat); from != "" {
-		if tool = offered.tool(from, to, p); tool == none {
-			return "", append(problems, param.Problemf("input_format", "%s", offered.unsupported(from, to, p.Engine).Message))
+	if w.From != "" {
+		if tool = offered.tool(w); tool == none {
+			return "", append(problems, param.Problemf("input_format", "%s", offered.unsupported(w).Message))
 		}
 		return tool, nil
 	}
-	tool = offered.tool("", to, p)
+	field := "output_format"
+	if w.To == "" {
+		field = "input"
+	}
+	tool = offered.tool(w)
 	for _, f := range known {
-		from := formatOf(f)
-		if from == "" {
+		if w.From = formatOf(f); w.From == "" {
 			continue
 		}
-		switch t := offered.tool(from, to, p); t {
+		switch t := offered.tool(w); t {
 		case none:
-			problems = append(problems, param.Problemf("output_format", "%s: %s", f.Name, offered.unsupported(from, to, p.Engine).Message))
+			problems = append(problems, param.Problemf(field, "%s: %s", f.Name, offered.unsupported(w).Message))
 		case "":
 		default:
 			tool = t
@@ -62,10 +81,10 @@ func match(p Params, known []engine.File, rows []engine.Row) (tool string, probl
 const none = "-"
 
 // tool is the only engine that can do it; empty if there are several, none if there is none. From may be unknown.
-func (o offers) tool(from, to Format, p Params) string {
+func (o offers) tool(w Want) string {
 	var engines []string
 	for _, r := range o {
-		if fits(r, from, to, p) {
+		if w.Fits(r) {
 			engines = append(engines, r.Engine)
 		}
 	}
@@ -75,33 +94,33 @@ func (o offers) tool(from, to Format, p Params) string {
 		return none
 	case len(engines) > 1:
 		return ""
-	case p.Engine != "" && p.EngineVersion != "":
-		return engines[0] + " " + p.EngineVersion
+	case w.Engine != "" && w.Version != "":
+		return engines[0] + " " + w.Version
 	}
 	return engines[0]
 }
 
-// fits reports whether the row does what is asked for. A version counts together with its engine only.
-func fits(r engine.Row, from, to Format, p Params) bool {
-	return (from == "" || Format(r.InputFormat) == from) && Format(r.OutputFormat) == to &&
-		(p.Engine == "" || p.Engine == r.Engine && (p.EngineVersion == "" || p.EngineVersion == r.EngineVersion))
+// Fits reports whether the row does what is asked for.
+func (w Want) Fits(r engine.Row) bool {
+	return (w.From == "" || r.InputFormat == "" || Format(r.InputFormat) == w.From) && (w.To == "" || Format(r.OutputFormat) == w.To) &&
+		(w.Engine == "" || w.Engine == r.Engine && (w.Version == "" || w.Version == r.EngineVersion))
 }
 
-func (o offers) checkEngine(p Params) []param.Problem {
-	if p.Engine == "" {
+func (o offers) checkEngine(w Want) []param.Problem {
+	if w.Engine == "" {
 		return nil
 	}
 	var names, versions []string
 	for _, r := range o {
 		names = append(names, r.Engine)
-		if r.Engine == p.Engine {
+		if r.Engine == w.Engine {
 			versions = append(versions, r.EngineVersion)
 		}
 	}
 	if len(versions) == 0 {
 		return []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(distinct(names), ", "))}
 	}
-	if p.EngineVersion != "" && !slices.Contains(versions, p.EngineVersion) {
+	if w.Version != "" && !slices.Contains(versions, w.Version) {
 		return []param.Problem{param.Problemf("engine_version", "must be %s or absent: it is what this server has",
 			strings.Join(distinct(versions), " or "))}
 	}
@@ -126,8 +145,26 @@ func (o offers) outputs(fits func(engine.Row) bool) (all []Format) {
 	return slices.Compact(all)
 }
 
-func (o offers) unsupported(from, to Format, name string) *engine.Error {
-	return unsupported(from, to, o.outputs(func(r engine.Row) bool {
-		return Format(r.InputFormat) == from && (name == "" || r.Engine == name)
+func (o offers) unsupported(w Want) *engine.Error {
+	if w.To == "" {
+		return engine.Errorf(engine.Unsupported, "This server cannot do this with %s files, only with %s.", w.From, join(o.inputs(w.Engine)))
+	}
+	return unsupported(w.From, w.To, o.outputs(func(r engine.Row) bool {
+		return Format(r.InputFormat) == w.From && (w.Engine == "" || r.Engine == w.Engine)
 	}))
 }
+
+// inputs lists what the engine reads, or any if it is empty, sorted.
+func (o offers) inputs(engine string) (all []Format) {
+	for _, r := range o {
+		if engine == "" || r.Engine == engine {
+			all = append(all, Format(r.InputFormat))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Unsupported is the error of a file that none of the rows fits, which names what they do fit. It has the code
+// engine.Unsupported.
+func Unsupported(w Want, rows []engine.Row) error { return offers(rows).unsupported(w) }

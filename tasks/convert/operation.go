@@ -29,7 +29,7 @@ func Operation(c *Catalog) engine.Operation {
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
 	op.Check = engine.CheckWith(check)
-	op.Match = engine.MatchWith(match)
+	op.Match = MatchBy(Params.want)
 	op.Rows = sync.OnceValue(h.rows)
 	return op
 }
@@ -153,15 +153,14 @@ func (h handler) convert(
 
 // route is the way to go. What is offered elsewhere only is done there.
 func (h handler) route(run *engine.Run, from, to Format, p Params) (Route, error) {
-	p.Engine = engineNamed(p.Engine)
-	offered := offers(run.Offered())
-	missing := offered.unsupported(from, to, p.Engine)
-	route, err := h.catalog.Route(from, to, p.Engine)
+	w := Want{From: from, To: to, Engine: engineNamed(p.Engine), Version: p.EngineVersion}
+	missing := Unsupported(w, run.Offered())
+	route, err := h.catalog.Route(from, to, w.Engine)
 	if err == nil {
-		if p.Engine == "" || p.EngineVersion == "" || p.EngineVersion == route.Version() {
+		if w.Engine == "" || w.Version == "" || w.Version == route.Version() {
 			return route, nil
 		}
-		missing = engine.Errorf(engine.Unsupported, "This server does not have version %s of %s any more.", p.EngineVersion, p.Engine)
+		missing = engine.Errorf(engine.Unsupported, "This server does not have version %s of %s any more.", w.Version, w.Engine)
 	}
-	return nil, run.Elsewhere(missing, func(r engine.Row) bool { return fits(r, from, to, p) })
+	return nil, run.Elsewhere(missing, w.Fits)
 }

@@ -38,10 +38,10 @@ func Packable() []Format {
 
 // NewPacker starts an archive of one of the Packable formats on w.
 func NewPacker(w io.Writer, format Format) (*Packer, error) {
-	if !slices.Contains(Packable(), format) {
+	if !slices.Contains(Packable(), format) && format != "oeb" { // which is a zip of an e-book's parts
 		return nil, fmt.Errorf("pack %s: possible are %s", format, join(Packable()))
 	}
-	if format == "zip" {
+	if format == "zip" || format == "oeb" {
 		z := zip.NewWriter(w)
 		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
 			return fastflate.NewWriter(w, flate.DefaultCompression)

@@ -53,7 +53,10 @@ const maxSteps = 3
 
 // pictures are what a drawn page or a picture can become without losing what it is.
 var pictures = []Format{"jpg", "png", "webp", "tiff", "gif", "bmp", "avif", "jxl", "heic", "ico", "psd", "eps", "ps", "svg", "jp2",
-	"tga", "ppm", "pcx", "xpm"}
+	"tga", "ppm", "pcx", "xpm", "odg"}
+
+// fontFiles become SVG files that hold letters and no drawing.
+var fontFiles = []Format{"eot", "otf", "ttf", "woff", "woff2"}
 
 // via lists the formats that may stand in the middle of a route, best first, with what may follow each of them. Each keeps
 // what the following one needs; without the list every format could become every other, by way of losing nearly all.
@@ -61,12 +64,15 @@ var via = []struct {
 	format Format
 	to     []Format
 }{
-	{"pdf", append([]Format{"txt"}, pictures...)},
+	{"pdf", append([]Format{"txt", "html"}, pictures...)},
+	{"svg", append([]Format{"pdf", "emf", "wmf"}, pictures...)},
 	{"png", append([]Format{"pdf"}, pictures...)},
-	{"docx", []Format{"md", "rst", "txt", "html", "epub", "odt", "tex", "rtf", "org", "textile", "mediawiki", "adoc"}},
+	{"docx", []Format{"md", "rst", "txt", "html", "epub", "odt", "tex", "rtf", "org", "textile", "mediawiki", "adoc", "doc"}},
 	{"html", []Format{"pdf", "md", "docx", "odt", "txt", "rst", "epub"}},
 	{"epub", []Format{"mobi", "azw3", "azw", "fb2", "lit", "lrf", "pdb", "rb", "snb", "tcr", "htmlz", "txtz", "oeb"}},
 	{"xlsx", []Format{"csv", "json", "html", "ods"}},
+	{"tar", []Format{"zip", "tar.gz", "tar.bz2", "tar.zst", "7z"}},
+	{"ttf", []Format{"eot", "otf", "woff", "woff2", "svg"}},
 }
 
 // chain adds a route over other formats wherever there is no direct one: the shortest, of equal ones that over the better
@@ -77,7 +83,7 @@ func (c *Catalog) chain() {
 		for _, from := range c.froms() {
 			for _, v := range via {
 				before := c.routes[leg{from, v.format}]
-				if from == v.format || len(before) == 0 {
+				if from == v.format || len(before) == 0 || v.format == "svg" && slices.Contains(fontFiles, from) {
 					continue
 				}
 				for _, to := range v.to {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -26,6 +27,7 @@ type unpacker struct {
 	job      Job
 	file     *os.File
 	size     int64
+	origin   int64 // bytes of what was asked for, where this lay in it; 0 if this is it
 	entries  int
 	unpacked int64
 	seen     map[string]bool
@@ -50,7 +52,7 @@ func (u *unpacker) each(ctx context.Context, visit visitor) error {
 		err = u.compressed(in, format[len("tar."):], func(r io.Reader) error { return u.tar(r, visit) })
 	default:
 		err = u.compressed(in, format, func(r io.Reader) error {
-			return u.visit(visit, Member{Name: singleName(u.job), Size: -1}, 0, r)
+			return u.visit(visit, Member{Name: SingleName(u.job), Size: -1}, 0, r)
 		})
 	}
 	return u.explain(ctx, err)
@@ -83,7 +85,8 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func singleName(job Job) string {
+// SingleName is what the file in a stream of one is called: the job's name without what says that it is packed.
+func SingleName(job Job) string {
 	name := strings.Trim(Stem(job.Name), ". ")
 	if name == "" {
 		return "file"
@@ -275,7 +278,7 @@ func (m *memberReader) Read(p []byte) (int, error) {
 	m.u.unpacked += int64(n)
 	limits := m.u.job.Limits
 	if m.u.unpacked > limits.Unpacked ||
-		m.u.unpacked > limits.RatioMin && m.u.unpacked > limits.Ratio*m.u.size {
+		m.u.unpacked > limits.RatioMin && m.u.unpacked > limits.Ratio*cmp.Or(m.u.origin, m.u.size) {
 		return 0, m.u.bomb()
 	}
 	return n, err

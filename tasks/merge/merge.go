@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
@@ -27,7 +26,9 @@ func Operation(c *convert.Catalog, engines ...pdf.Engine) engine.Operation {
 	h := handler{c, engines}
 	op := engine.Define("merge", "Join files into one PDF.", engine.LaneCPU, Params{Filename: "merged.pdf"}, h)
 	op.Aliases = []string{"pdf/merge"}
-	op.Check = engine.CheckWith(h.check)
+	op.Match = convert.MatchBy(func(p Params) convert.Want {
+		return convert.Want{To: "pdf", Engine: p.Engine, Version: p.EngineVersion}
+	})
 	op.Rows = h.rows
 	return op
 }
@@ -35,11 +36,6 @@ func Operation(c *convert.Catalog, engines ...pdf.Engine) engine.Operation {
 type handler struct {
 	catalog *convert.Catalog
 	engines []pdf.Engine
-}
-
-func (h handler) check(p Params, _ []engine.File) []param.Problem {
-	_, problems := convert.Choose(h.engines, p.Engine, p.EngineVersion)
-	return problems
 }
 
 // rows lists what can be joined: PDFs, and all that becomes one.

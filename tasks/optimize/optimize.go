@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
@@ -21,6 +20,11 @@ type Params struct {
 	Engine        string `json:"engine" doc:"Which engine does the work; by default all that can, and the smallest output is taken."`
 	EngineVersion string `json:"engine_version" doc:"The version of the engine."`
 	Filename      string `json:"filename" doc:"Name of the output with its extension; %d is its number."`
+}
+
+// want is what the task asks for, whatever its files are.
+func (p Params) want() convert.Want {
+	return convert.Want{From: convert.ParseFormat(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // quality is that of the pictures.
@@ -48,10 +52,7 @@ type Engine interface {
 func Operation(engines ...Engine) engine.Operation {
 	h := handler{engines}
 	op := engine.Define("optimize", "Make pictures and PDFs smaller.", engine.LaneCPU, Params{Profile: "web"}, h)
-	op.Check = engine.CheckWith(func(p Params, _ []engine.File) []param.Problem {
-		_, problems := convert.Choose(engines, p.Engine, p.EngineVersion)
-		return problems
-	})
+	op.Match = convert.MatchBy(Params.want)
 	op.Rows = h.rows
 	return op
 }
@@ -88,6 +89,11 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 	var before, after int64
 	result.Files, err = convert.Each(ctx, run, files, p.Filename,
 		func(ctx context.Context, s convert.Source) ([]string, convert.Format, error) {
+			want := p.want()
+			want.From = s.Format
+			if len(h.of(s.Format, p.Engine)) == 0 {
+				return nil, s.Format, run.Elsewhere(convert.Unsupported(want, run.Offered()), want.Fits)
+			}
 			path, by, err := h.smallest(ctx, s, p)
 			if err != nil {
 				return nil, s.Format, err
@@ -105,9 +111,6 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 // smallest is the smallest of the file and what the engines make of it. An engine may fail as long as another does not.
 func (h handler) smallest(ctx context.Context, s convert.Source, p Params) (string, Engine, error) {
 	engines := h.of(s.Format, p.Engine)
-	if len(engines) == 0 {
-		return "", nil, engine.Errorf(engine.Unsupported, "This server makes jpg, png and pdf files smaller, not %s.", s.Format)
-	}
 	best, by, failed := s.In, engines[0], error(nil)
 	failures := 0
 	for i, e := range engines {

@@ -58,12 +58,11 @@ type action[W worker, P interface{ common() Common }] struct {
 // operation is the action under a name.
 func (a action[W, P]) operation(name, summary string, defaults P) engine.Operation {
 	op := engine.Define(name, summary, engine.LaneCPU, defaults, a)
-	op.Check = engine.CheckWith(func(p P, _ []engine.File) []param.Problem {
-		_, problems := convert.Choose(a.workers, p.common().Engine, p.common().EngineVersion)
-		if a.check != nil {
-			problems = append(problems, a.check(p)...)
-		}
-		return problems
+	if a.check != nil {
+		op.Check = engine.CheckWith(func(p P, _ []engine.File) []param.Problem { return a.check(p) })
+	}
+	op.Match = convert.MatchBy(func(p P) convert.Want {
+		return convert.Want{Engine: p.common().Engine, Version: p.common().EngineVersion}
 	})
 	options := op.Params.Fields()
 	op.Rows = func() []engine.Row {

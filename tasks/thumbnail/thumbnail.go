@@ -4,6 +4,7 @@ package thumbnail
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
@@ -30,7 +31,8 @@ func Operation(c *convert.Catalog) engine.Operation {
 	op := engine.Define("thumbnail", "Make small pictures of pictures, documents and films.", engine.LaneCPU,
 		Params{Fit: "max", Count: 1}, h)
 	op.Check = engine.CheckWith(check)
-	op.Rows = h.rows
+	op.Match = convert.MatchBy(Params.want)
+	op.Rows = sync.OnceValue(h.rows)
 	return op
 }
 
@@ -41,6 +43,11 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 		problems = append(problems, param.Problemf("timestamp", "%s", err))
 	}
 	return problems
+}
+
+// want is what the task asks for, whatever its files are.
+func (p Params) want() convert.Want {
+	return convert.Want{From: convert.ParseFormat(p.InputFormat), To: convert.Format(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // outputs are what thumbnails can be.
@@ -72,7 +79,9 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 			to := convert.Format(p.OutputFormat)
 			route, err := h.catalog.Route(s.Format, to, p.Engine)
 			if err != nil {
-				return nil, to, err
+				want := p.want()
+				want.From = s.Format
+				return nil, to, run.Elsewhere(convert.Unsupported(want, run.Offered()), want.Fits)
 			}
 			result.Engine, result.Version = route.Engine(), route.Version()
 			job, err := s.Job(to, p.options())

@@ -41,6 +41,11 @@ type Params struct {
 	Filename      string `json:"filename" doc:"Name of the output with its extension; %d is its number."`
 }
 
+// want is what the task asks for, whatever its files are.
+func (p Params) want() convert.Want {
+	return convert.Want{From: convert.ParseFormat(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
+}
+
 // defaults hold for what a task leaves out.
 func defaults() Params {
 	return Params{Layer: "above", FontSize: 40, FontColor: "#000000", FontName: "Helvetica", FontAlign: "center",

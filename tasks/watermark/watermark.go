@@ -21,6 +21,7 @@ func Operation(c *convert.Catalog, film *media.Engine) engine.Operation {
 	h := handler{catalog: c, film: film, library: pdf.NewLibrary()}
 	op := engine.Define("watermark", "Put a text or a picture on PDFs, pictures and films.", engine.LaneCPU, defaults(), h)
 	op.Check = engine.CheckWith(check)
+	op.Match = convert.MatchBy(Params.want)
 	op.Rows = h.rows
 	return op
 }
@@ -92,7 +93,9 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 				result.Engine, result.Version = ours, h.version()
 				paths, err = h.onPicture(ctx, s, p, mark)
 			default:
-				err = engine.Errorf(engine.Unsupported, "This server cannot put a watermark on %s files.", s.Format)
+				want := p.want()
+				want.From = s.Format
+				err = run.Elsewhere(convert.Unsupported(want, run.Offered()), want.Fits)
 			}
 			return paths, s.Format, err
 		})

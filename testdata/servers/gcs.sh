@@ -20,7 +20,7 @@ do_start() {
   port=$(pick_port)
   back=$(pick_port)
   [ "$port" != "$back" ] || die "no two free ports"
-  mkdir -p "$STATE/data/$BUCKET" "$STATE/sessions"
+  mkdir -p "$STATE/data/$BUCKET" "$STATE/data/mybucket" "$STATE/sessions" # the other one is that of the documentation
   [ -e "$STATE/key.pem" ] || openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$STATE/key.pem"
   spawn fake-gcs-server "$(go_path fake-gcs-server $VERSION)" -scheme http -host $HOST -port "$back" -backend filesystem \
     -filesystem-root "$STATE/data" -public-host "$HOST:$back" -external-url "http://$HOST:$back"

@@ -27,7 +27,7 @@ locations() {
 }
 
 write_conf() { # write_conf PORT TLS_PORT
-  local dav="alias $STATE/files/; dav_methods PUT; create_full_put_path on; client_max_body_size 0;"
+  local dav="alias $STATE/files/; dav_methods PUT; create_full_put_path on; client_max_body_size 0; autoindex on;"
   cat >"$STATE/nginx.conf" <<EOF
 worker_processes 1;
 daemon off;

@@ -182,7 +182,7 @@ do_start() {
   until_ok swift curl -sf "http://$HOST:$sp/healthcheck"
   for kind in $ap $cp $op $mp; do until_ok "port $kind" tcp_open "$kind"; done
   emit "KEYSTONE_URL=http://$HOST:$kp" KEYSTONE_USER=pipeline "KEYSTONE_PASSWORD=$USER_PASSWORD" KEYSTONE_PROJECT=files \
-    KEYSTONE_REGION=RegionOne "SWIFT_ADDRESS=$HOST:$sp" "SWIFT_LARGEST=$LARGEST" \
+    KEYSTONE_REGION=RegionOne "SWIFT_ADDRESS=$HOST:$sp" "SWIFT_LARGEST=$LARGEST" SWIFT_CONTAINER=pipeline \
     "S3_ENDPOINT=http://$HOST:$sp" "S3_ADDRESS=$HOST:$sp" S3_REGION=us-east-1 S3_ACCESS_KEY_ID=test:pipeline \
     "S3_SECRET_ACCESS_KEY=$USER_PASSWORD"
 }

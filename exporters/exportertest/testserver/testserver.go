@@ -37,7 +37,7 @@ func Main(m *testing.M, s *Servers) int {
 // Start returns what the server of that name said at its start, KEY by KEY. The first call starts it. Where it is not
 // installed the test is skipped; with GANTRY_TESTS=all in the environment it is installed, and a test fails when that
 // does not work, unless SKIP_SERVERS (names with commas between them) says that the server can be done without.
-func (s *Servers) Start(t testing.TB, name string) map[string]string {
+func (s *Servers) Start(t testing.TB, name string) Values {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("SKIP_SERVERS"), ","), name) {
 		t.Skipf("left out: SKIP_SERVERS names %s", name)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
@@ -40,10 +41,10 @@ func (e *Engine) Version() string { return e.convert.Version }
 
 // The formats, in calibre's own spelling. What it reads of PDF is too poor to offer.
 var (
-	books = []convert.Format{"azw", "azw3", "azw4", "cbr", "cbz", "chm", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "pdb",
-		"prc", "rb", "snb", "tcr", "txtz"}
+	books = []convert.Format{"azw", "azw3", "azw4", "cbc", "cbr", "cbz", "chm", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "pdb",
+		"pml", "prc", "rb", "snb", "tcr", "txtz"}
 	texts  = []convert.Format{"docx", "html", "odt", "rtf", "txt"}
-	made   = []convert.Format{"azw3", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "pdb", "rb", "snb", "tcr", "txtz"}
+	made   = []convert.Format{"azw3", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "oeb", "pdb", "rb", "snb", "tcr", "txtz"}
 	asText = []convert.Format{"docx", "rtf", "txt"}
 )
 
@@ -54,9 +55,7 @@ func (e *Engine) Pairs() []convert.Pair {
 	add := func(froms, tos []convert.Format) {
 		for _, from := range froms {
 			for _, to := range tos {
-				if from != to {
-					pairs = append(pairs, convert.Pair{From: from, To: to})
-				}
+				pairs = append(pairs, convert.Pair{From: from, To: to})
 			}
 		}
 	}
@@ -85,7 +84,11 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	c := e.box.Command(e.convert, job.Dir)
 	c.Bounds.Wall, c.Bounds.Files = wall, 1024
 	c.Env = []string{"QT_QPA_PLATFORM=offscreen", "QTWEBENGINE_CHROMIUM_FLAGS=--no-sandbox"}
-	c.Args = []string{c.Path(in), c.Path(job.Out())}
+	out := job.Out()
+	if job.To == "oeb" { // a folder
+		out = filepath.Join(job.Dir, "oeb")
+	}
+	c.Args = []string{c.Path(in), c.Path(out)}
 	c.OnLine = func(line string) {
 		if m := percent.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
@@ -99,6 +102,10 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	if err := outcome.Err(); err != nil {
 		return nil, engine.Wrap(fmt.Errorf("calibre: %s", outcome.Messages), engine.Invalid,
 			"calibre could not convert the %s file: it is damaged, protected or not what its type says.", job.From)
+	}
+	if job.To == "oeb" {
+		defer os.RemoveAll(out)
+		return []string{job.Out()}, convert.PackFolder(ctx, job, out)
 	}
 	return []string{job.Out()}, nil
 }

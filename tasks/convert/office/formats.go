@@ -30,7 +30,7 @@ var sources = map[convert.Format]source{
 	"doc": {kind: text}, "docx": {kind: text}, "docm": {kind: text}, "dot": {kind: text}, "dotx": {kind: text},
 	"dotm": {kind: text}, "odt": {kind: text}, "ott": {kind: text}, "fodt": {kind: text}, "sxw": {kind: text},
 	"stw": {kind: text}, "rtf": {kind: text}, "wpd": {kind: text}, "wps": {kind: text}, "lwp": {kind: text},
-	"pages": {kind: text}, "abw": {kind: text}, "hwp": {kind: text}, "sdw": {kind: text},
+	"pages": {kind: text}, "abw": {kind: text}, "zabw": {kind: text}, "hwp": {kind: text}, "sdw": {kind: text},
 	"txt":  {kind: text, filter: "Text (encoded):UTF8", alone: true},
 	"html": {kind: text, filter: "HTML (StarWriter)", alone: true},
 
@@ -44,12 +44,13 @@ var sources = map[convert.Format]source{
 
 	"ppt": {kind: slides}, "pptx": {kind: slides}, "pptm": {kind: slides}, "pot": {kind: slides}, "potx": {kind: slides},
 	"potm": {kind: slides}, "pps": {kind: slides}, "ppsx": {kind: slides}, "ppsm": {kind: slides}, "odp": {kind: slides},
-	"otp": {kind: slides}, "fodp": {kind: slides}, "sxi": {kind: slides}, "sti": {kind: slides}, "sdd": {kind: slides},
+	"dps": {kind: slides}, "otp": {kind: slides}, "fodp": {kind: slides}, "sxi": {kind: slides}, "sti": {kind: slides}, "sdd": {kind: slides},
 	"key": {kind: slides},
 
 	"odg": {kind: drawing}, "otg": {kind: drawing}, "fodg": {kind: drawing}, "sxd": {kind: drawing}, "std": {kind: drawing},
 	"sda": {kind: drawing}, "vsd": {kind: drawing}, "vsdx": {kind: drawing}, "vsdm": {kind: drawing}, "pub": {kind: drawing},
 	"dxf": {kind: drawing}, "cdr": {kind: drawing}, "wmf": {kind: drawing}, "emf": {kind: drawing}, "svg": {kind: drawing},
+	"png": {kind: drawing},
 }
 
 // target is a format that an application writes.
@@ -100,6 +101,7 @@ var targets = map[kind]map[convert.Format]target{
 		"ppt":  {filter: "MS PowerPoint 97", kit: "ppt"},
 		"pot":  {filter: "MS PowerPoint 97 Vorlage"},
 		"pps":  {filter: "MS PowerPoint 97 AutoPlay"},
+		"dps":  {filter: "MS PowerPoint 97"},
 		"odp":  {filter: "impress8", kit: "odp"},
 		"otp":  {filter: "impress8_template", kit: "otp"},
 		"fodp": {filter: "OpenDocument Presentation Flat XML", kit: "fodp"},
@@ -122,9 +124,10 @@ func pairs() []convert.Pair {
 	for _, from := range slices.Sorted(maps.Keys(sources)) {
 		made := targets[sources[from].kind]
 		for _, to := range slices.Sorted(maps.Keys(made)) {
-			if from != to {
-				all = append(all, convert.Pair{From: from, To: to, Options: fields(from, to)})
+			if from == "png" && to != "odg" { // others do more with pictures
+				continue
 			}
+			all = append(all, convert.Pair{From: from, To: to, Options: fields(from, to)})
 		}
 	}
 	return all

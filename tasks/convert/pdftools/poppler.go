@@ -19,6 +19,7 @@ type Poppler struct {
 	box                    *toolbox.Box
 	unlock                 Unlock
 	info, draw, text, html toolbox.Tool
+	trace, print           toolbox.Tool
 }
 
 // NewPoppler returns the engine, or nil unless all its programs are there.
@@ -26,6 +27,7 @@ func NewPoppler(ctx context.Context, box *toolbox.Box, unlock Unlock) *Poppler {
 	p := &Poppler{box: box, unlock: unlock}
 	for name, tool := range map[string]*toolbox.Tool{
 		"pdfinfo": &p.info, "pdftoppm": &p.draw, "pdftotext": &p.text, "pdftohtml": &p.html,
+		"pdftocairo": &p.trace, "pdftops": &p.print,
 	} {
 		found, ok := box.Find(ctx, toolbox.Program{
 			Name: name, Args: []string{"-v"}, Version: regexp.MustCompile(`version (\d+\.[\d.]+)`),
@@ -44,15 +46,22 @@ func (*Poppler) Name() string { return "poppler" }
 // Version is that of the programs.
 func (p *Poppler) Version() string { return p.draw.Version }
 
-// Pairs lists pdf to jpg, png, tiff, txt and html. At jpg and txt poppler is the fastest by far; its png takes long to pack.
+// Pairs lists pdf to jpg, png, tiff, txt, html, svg, eps and ps, and the same for drawings of Illustrator, which are PDFs. At
+// jpg and txt poppler is the fastest by far; its png takes long to pack.
 func (*Poppler) Pairs() []convert.Pair {
-	return []convert.Pair{
-		{From: "pdf", To: "jpg", Options: convert.Fields(append(pictureOptions(), "quality")...), Merit: 1},
-		{From: "pdf", To: "png", Options: convert.Fields(pictureOptions()...)},
-		{From: "pdf", To: "tiff", Options: convert.Fields(pictureOptions()...)},
-		{From: "pdf", To: "txt", Options: convert.Fields("pages", "password"), Merit: 1},
-		{From: "pdf", To: "html", Options: convert.Fields("pages", "password")},
+	pairs := []convert.Pair{{From: "ai", To: "pdf", Options: convert.Fields("password")}}
+	for _, from := range []convert.Format{"ai", "pdf"} {
+		pairs = append(pairs,
+			convert.Pair{From: from, To: "jpg", Options: convert.Fields(append(pictureOptions(), "quality")...), Merit: 1},
+			convert.Pair{From: from, To: "png", Options: convert.Fields(pictureOptions()...)},
+			convert.Pair{From: from, To: "tiff", Options: convert.Fields(pictureOptions()...)},
+			convert.Pair{From: from, To: "txt", Options: convert.Fields("pages", "password"), Merit: 1},
+			convert.Pair{From: from, To: "html", Options: convert.Fields("pages", "password")},
+			convert.Pair{From: from, To: "svg", Options: convert.Fields("pages", "password")},
+			convert.Pair{From: from, To: "eps", Options: convert.Fields("pages", "password")},
+			convert.Pair{From: from, To: "ps", Options: convert.Fields("password")})
 	}
+	return pairs
 }
 
 func pictureOptions() []string {
@@ -69,6 +78,10 @@ func (p *Poppler) Convert(ctx context.Context, job convert.Job) ([]string, error
 		return nil, err
 	}
 	switch job.To {
+	case "svg", "eps":
+		return p.each(job, pages, func(n string, path string) error { return p.drawing(ctx, job, path, "-f", n, "-l", n) })
+	case "ps", "pdf":
+		return []string{job.Out()}, p.drawing(ctx, job, job.Out())
 	case "txt":
 		return p.joined(ctx, job, pages, p.words)
 	case "html":
@@ -144,16 +157,12 @@ func (p *Poppler) inspect(ctx context.Context, job convert.Job) ([]sheet, error)
 	return sheets, nil
 }
 
-// pictures draws page by page, so that each has its own size and progress is seen.
-func (p *Poppler) pictures(ctx context.Context, job convert.Job, pages []sheet) ([]string, error) {
+// each makes a file of every page.
+func (*Poppler) each(job convert.Job, pages []sheet, draw func(number, path string) error) ([]string, error) {
 	var outputs []string
 	for i, page := range pages {
-		r, err := job.Options.Raster(page.width, page.height, job.Limits.Pixels)
-		if err != nil {
-			return nil, err
-		}
 		path := filepath.Join(job.Dir, fmt.Sprintf("page-%d.%s", i+1, job.To))
-		if err := p.picture(ctx, job, page.number, r, path); err != nil {
+		if err := draw(strconv.Itoa(page.number), path); err != nil {
 			return nil, err
 		}
 		outputs = append(outputs, path)
@@ -162,31 +171,20 @@ func (p *Poppler) pictures(ctx context.Context, job convert.Job, pages []sheet) 
 	return outputs, nil
 }
 
-func (p *Poppler) picture(ctx context.Context, job convert.Job, number int, r convert.Raster, path string) error {
-	c := p.box.Command(p.draw, job.Dir)
-	n := strconv.Itoa(number)
-	c.Args = []string{"-f", n, "-l", n, "-singlefile", "-cropbox",
-		"-scale-to-x", strconv.Itoa(r.Width), "-scale-to-y", strconv.Itoa(r.Height),
-		"-x", strconv.Itoa(r.Part.Min.X), "-y", strconv.Itoa(r.Part.Min.Y),
-		"-W", strconv.Itoa(r.Part.Dx()), "-H", strconv.Itoa(r.Part.Dy())}
-	made := path
+// drawing writes pages as lines and letters.
+func (p *Poppler) drawing(ctx context.Context, job convert.Job, path string, args ...string) error {
+	tool := p.trace
 	switch job.To {
-	case "jpg":
-		c.Args = append(c.Args, "-jpeg", "-jpegopt", fmt.Sprintf("quality=%d,optimize=n", quality(job.Options)))
-	case "png":
-		c.Args = append(c.Args, "-png")
-	case "tiff":
-		c.Args = append(c.Args, "-tiff", "-tiffcompression", "deflate")
-		made = strings.TrimSuffix(path, "tiff") + "tif"
+	case "eps":
+		tool, args = p.print, append(args, "-eps")
+	case "ps":
+		tool = p.print
+	default:
+		args = append(args, "-"+string(job.To))
 	}
-	c.Args = append(c.Args, c.In(job.In), c.Path(strings.TrimSuffix(path, filepath.Ext(path))))
-	if err := run(ctx, c); err != nil {
-		return err
-	}
-	if made != path {
-		return os.Rename(made, path)
-	}
-	return nil
+	c := p.box.Command(tool, job.Dir)
+	c.Args = append(args, c.In(job.In), c.Path(path))
+	return run(ctx, c)
 }
 
 func quality(o convert.Options) int {

@@ -41,7 +41,7 @@ func (*Raw) Name() string { return "libraw" }
 func (e *Raw) Version() string { return e.tool.Version }
 
 var cameras = []convert.Format{"3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "kdc", "mef", "mos", "mrw", "nef", "nrw",
-	"orf", "pef", "raf", "rw2", "sr2", "srf", "srw", "x3f"}
+	"orf", "pef", "raf", "raw", "rw2", "sr2", "srf", "srw", "x3f"}
 
 // Pairs lists what cameras write to jpg, png, webp, tiff, gif and bmp.
 func (*Raw) Pairs() []convert.Pair {

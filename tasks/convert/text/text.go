@@ -59,7 +59,7 @@ func (e *Engine) Pairs() []convert.Pair {
 	var pairs []convert.Pair
 	for _, from := range slices.Sorted(maps.Keys(readers)) {
 		for _, to := range slices.Sorted(maps.Keys(writers)) {
-			if from == to || slices.Contains(open, to) && e.box.Kind() == toolbox.Unsandboxed {
+			if from == to && slices.Contains(pictured, from) || slices.Contains(open, to) && e.box.Kind() == toolbox.Unsandboxed {
 				continue
 			}
 			pairs = append(pairs, convert.Pair{From: from, To: to})
