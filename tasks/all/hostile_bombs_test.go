@@ -100,12 +100,16 @@ func bombs(t *testing.T) (all []bomb) {
 	add("bomb", "odt", false, func() string {
 		return zippedODF("text", `<office:body><office:text><text:p>`+many+`</text:p></office:text></office:body>`)
 	})
-	add("bomb", "epub", false, func() string { return packed(packedFile{"mimetype", "application/epub+zip"}, packedFile{"a.xhtml", many}) })
+	add("bomb", "epub", false, func() string {
+		return packed(packedFile{"mimetype", "application/epub+zip"}, packedFile{"a.xhtml", many})
+	})
 	add("bomb", "xlsx", false, func() string {
 		return openXML("xl/workbook.xml", "spreadsheetml.sheet", "<workbook>"+many+"</workbook>", "")
 	})
 	add("bomb", "zip", true, func() string { return packed(packedFile{"a", many}) })
-	add("nested bomb", "zip", false, func() string { return packed(packedFile{"a.zip", packed(packedFile{"a.zip", packed(packedFile{"a", many})})}) })
+	add("nested bomb", "zip", false, func() string {
+		return packed(packedFile{"a.zip", packed(packedFile{"a.zip", packed(packedFile{"a", many})})})
+	})
 	add("slip", "zip", true, func() string { return packed(packedFile{"../slipped", "x"}) })
 	add("backward slip", "zip", true, func() string { return packed(packedFile{`..\slipped`, "x"}) })
 	add("absolute slip", "zip", true, func() string { return packed(packedFile{"/slipped", "x"}) })
