@@ -25,7 +25,7 @@ import (
 // end within its bounds, and leave nothing beside its own folder. Those that may be converted take minutes, and are tried
 // with -every-attack alone.
 func TestBombs(t *testing.T) {
-	box := boxOf(t, toolbox.Bubblewrap, 3*time.Second)
+	box := boxOf(t, toolbox.Bubblewrap, time.Second)
 	files := bombs(t)
 	for _, e := range all.Engines(t.Context(), box, media.New(t.Context(), box)) {
 		t.Run(e.Name(), func(t *testing.T) {
@@ -96,19 +96,23 @@ func bombs(t *testing.T) (all []bomb) {
 	add("loop", "ps", true, func() string { return postscript + "{} loop\n" })
 	add("pages", "eps", true, func() string { return postscript + "{showpage} loop\n" })
 	many := strings.Repeat(" ", 80<<20)
-	add("bomb", "docx", false, func() string { return word("<w:p><w:r><w:t>"+many+"</w:t></w:r></w:p>", "") })
+	add("bomb", "docx", false, func() string { return wordFile("<w:p><w:r><w:t>"+many+"</w:t></w:r></w:p>", "") })
 	add("bomb", "odt", false, func() string {
 		return zippedODF("text", `<office:body><office:text><text:p>`+many+`</text:p></office:text></office:body>`)
 	})
-	add("bomb", "epub", false, func() string { return packed(member{"mimetype", "application/epub+zip"}, member{"a.xhtml", many}) })
+	add("bomb", "epub", false, func() string {
+		return packed(packedFile{"mimetype", "application/epub+zip"}, packedFile{"a.xhtml", many})
+	})
 	add("bomb", "xlsx", false, func() string {
 		return openXML("xl/workbook.xml", "spreadsheetml.sheet", "<workbook>"+many+"</workbook>", "")
 	})
-	add("bomb", "zip", true, func() string { return packed(member{"a", many}) })
-	add("nested bomb", "zip", false, func() string { return packed(member{"a.zip", packed(member{"a.zip", packed(member{"a", many})})}) })
-	add("slip", "zip", true, func() string { return packed(member{"../slipped", "x"}) })
-	add("backward slip", "zip", true, func() string { return packed(member{`..\slipped`, "x"}) })
-	add("absolute slip", "zip", true, func() string { return packed(member{"/slipped", "x"}) })
+	add("bomb", "zip", true, func() string { return packed(packedFile{"a", many}) })
+	add("nested bomb", "zip", false, func() string {
+		return packed(packedFile{"a.zip", packed(packedFile{"a.zip", packed(packedFile{"a", many})})})
+	})
+	add("slip", "zip", true, func() string { return packed(packedFile{"../slipped", "x"}) })
+	add("backward slip", "zip", true, func() string { return packed(packedFile{`..\slipped`, "x"}) })
+	add("absolute slip", "zip", true, func() string { return packed(packedFile{"/slipped", "x"}) })
 	add("link", "tar", true, func() string {
 		return tarred(tar.Header{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../.."}, tar.Header{Name: "a/slipped"})
 	})
