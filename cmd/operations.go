@@ -12,6 +12,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
 	"github.com/gantry-engine/gantry/exporters"
+	alltasks "github.com/gantry-engine/gantry/tasks/all"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -74,20 +75,25 @@ func (d *doctorCommand) Run(ctx context.Context, p *program) error {
 	}
 	fmt.Fprintf(p.stdout, "gantry %s, %s/%s, %d cores\n", version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	printProfile(p.stdout, box)
+	for _, c := range alltasks.Counts(ctx, box) {
+		fmt.Fprintf(p.stdout, "pairs with what is found here of %s: %d\n", c.Profile, c.Pairs)
+	}
 	for _, op := range catalog.All() {
 		if op.Rows == nil {
 			fmt.Fprintf(p.stdout, "ok  %s\n", op.Name)
 			continue
 		}
-		rows := op.Rows()
-		var engines []string
-		for _, r := range rows {
+		pairs, engines := 0, []string{}
+		for _, r := range op.Rows() {
+			if !r.Alternative {
+				pairs++
+			}
 			if r.Engine != "" {
 				engines = append(engines, strings.TrimSpace(r.Engine+" "+r.EngineVersion))
 			}
 		}
 		slices.Sort(engines)
-		fmt.Fprintf(p.stdout, "ok  %s: %d pairs of formats, by %s\n", op.Name, len(rows), strings.Join(slices.Compact(engines), ", "))
+		fmt.Fprintf(p.stdout, "ok  %s: %d pairs of formats, by %s\n", op.Name, pairs, strings.Join(slices.Compact(engines), ", "))
 	}
 	return nil
 }

@@ -30,5 +30,18 @@ if [ -z "$nginx" ]; then
   fi
 fi
 
+# The peers of conversions that are no part of the profiles.
+missing=()
+for p in python3-uno zip; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "will install: ${missing[*]}"
+  root=()
+  [ "$(id -u)" = 0 ] || root=(sudo -n)
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    echo "could not be installed: what is compared with them is left out"
+fi
+
 go build -o bin/bench ./cmd/bench
 exec bin/bench -gantry "$gantry" -nginx "$nginx" "$@"

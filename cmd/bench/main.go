@@ -44,6 +44,7 @@ var benchmarks = []benchmark{
 	{name: "download", run: downloads},
 	{name: "memory", run: memory},
 	{name: "office", run: office},
+	{name: "convert", run: conversions},
 	{name: "exports", run: exports},
 	{name: "shared", run: sharedChains, server: true},
 	{name: "hops", run: sharedHops, server: true},

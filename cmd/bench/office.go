@@ -171,14 +171,17 @@ type unoPeer struct {
 	out            *bufio.Scanner
 }
 
+// debianPython is the one that python3-uno is for.
+const debianPython = "/usr/bin/python3"
+
 func startUNO(ctx context.Context, dir string) (*unoPeer, error) {
-	if err := exec.CommandContext(ctx, "python3", "-c", "import uno").Run(); err != nil {
+	if err := exec.CommandContext(ctx, debianPython, "-c", "import uno").Run(); err != nil {
 		return nil, fmt.Errorf("python3-uno is not installed: %w", err)
 	}
 	p := &unoPeer{
 		office: exec.CommandContext(ctx, "soffice", "-env:UserInstallation=file://"+filepath.Join(dir, "uno"), "--headless",
 			"--norestore", "--accept=pipe,name=gantrybench;urp"),
-		script: exec.CommandContext(ctx, "python3", "-c", unoScript),
+		script: exec.CommandContext(ctx, debianPython, "-c", unoScript),
 	}
 	var err error
 	if p.in, err = p.script.StdinPipe(); err != nil {

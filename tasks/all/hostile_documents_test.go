@@ -21,7 +21,7 @@ type hostile struct {
 
 // reaching are files that refer to others, by every way that their formats have.
 func reaching() []hostile {
-	return append(append(append(officeFiles(), texts()...), drawings()...), films()...)
+	return append(append(append(officeFiles(), texts()...), hostileDrawings()...), hostileFilms()...)
 }
 
 // each joins what is made of every link, each in the kind of file that fits.
@@ -84,8 +84,8 @@ func texts() []hostile {
 	return texts
 }
 
-// drawings are vector drawings, and programs that draw.
-func drawings() []hostile {
+// hostileDrawings are vector drawings, and programs that draw.
+func hostileDrawings() []hostile {
 	const head = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:xi="http://www.w3.org/2001/XInclude" width="300" height="100">`
 	svg := func(ext, body string) func(...link) string { return around(head, each(ext, body), `</svg>`) }
 	entity := `<!DOCTYPE svg [<!ENTITY x SYSTEM "LINK"><!ENTITY %% p SYSTEM "LINK">]>` + head + `<text y="50" font-size="20">&x;</text></svg>`
@@ -161,8 +161,8 @@ func pdfWithLinks(links ...link) string {
 	return string(pdftest.Written(objects...))
 }
 
-// films are playlists, and containers that refer to another file.
-func films() []hostile {
+// hostileFilms are playlists, and containers that refer to another file.
+func hostileFilms() []hostile {
 	hls := "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n"
 	var all []hostile
 	for name, body := range map[string]string{
@@ -207,10 +207,10 @@ func subtitled(playlist string) string {
 	return chunk("RIFF", "AVI "+chunk("LIST", "hdrl"+header+stream)+chunk("LIST", "movi"+chunk("00tx", gab)))
 }
 
-// member is a file in a packed one.
-type member struct{ name, content string }
+// packedFile is a file in a packed one.
+type packedFile struct{ name, content string }
 
-func packed(members ...member) string {
+func packed(members ...packedFile) string {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, m := range members {

@@ -17,9 +17,9 @@ const (
 )
 
 // openXML is a package of Office Open XML with one part, and relations that point outside.
-func openXML(part, kind, content, relations string, more ...member) string {
+func openXML(part, kind, content, relations string, more ...packedFile) string {
 	folder, name, _ := strings.Cut(part, "/")
-	return packed(append([]member{
+	return packed(append([]packedFile{
 		{"[Content_Types].xml", contentTypes + `<Override PartName="/` + part + `" ContentType="application/vnd.openxmlformats-officedocument.` + kind + `.main+xml"/></Types>`},
 		{"_rels/.rels", related + `<Relationship Id="r1" Type="` + relationships + `/officeDocument" Target="` + part + `"/></Relationships>`},
 		{folder + "/_rels/" + name + ".rels", related + relations + `</Relationships>`},
@@ -27,7 +27,7 @@ func openXML(part, kind, content, relations string, more ...member) string {
 	}, more...)...)
 }
 
-func word(body, relations string) string {
+func wordFile(body, relations string) string {
 	return openXML("word/document.xml", "wordprocessingml.document",
 		`<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="`+relationships+`" `+
 			`xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" `+
@@ -45,7 +45,7 @@ func wordWith(ext, kind, body string) func(links ...link) string {
 			bodies.WriteString(strings.ReplaceAll(strings.ReplaceAll(body, "NUMBER", number), "LINK", l(ext)))
 			fmt.Fprintf(&relations, `<Relationship Id="%s" Type="%s/%s" Target="%s" TargetMode="External"/>`, number, relationships, kind, l(ext))
 		}
-		return word(bodies.String(), relations.String())
+		return wordFile(bodies.String(), relations.String())
 	}
 }
 
@@ -62,8 +62,8 @@ func flatODF(kind, body string) string {
 func zippedODF(kind, body string) string {
 	content := strings.Replace(flatODF(kind, body), ` office:mimetype="application/vnd.oasis.opendocument.`+kind+`"`, "", 1)
 	content = strings.NewReplacer("<office:document ", "<office:document-content ", "</office:document>", "</office:document-content>").Replace(content)
-	return packed(member{"mimetype", "application/vnd.oasis.opendocument." + kind}, member{"content.xml", content},
-		member{"META-INF/manifest.xml", `<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">` +
+	return packed(packedFile{"mimetype", "application/vnd.oasis.opendocument." + kind}, packedFile{"content.xml", content},
+		packedFile{"META-INF/manifest.xml", `<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">` +
 			`<manifest:file-entry manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.` + kind + `"/>` +
 			`<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>`})
 }
@@ -98,11 +98,11 @@ func officeFiles() []hostile {
 		{name: "picture", from: "rtf", content: around(`{\rtf1 seen `, each("png", `{\field{\*\fldinst INCLUDEPICTURE "LINK" \\d}{\fldrslt x}}`), `}`)},
 		{name: "text", from: "rtf", content: around(`{\rtf1 {\*\template TEMPLATE}seen `, each("txt", `{\field{\*\fldinst INCLUDETEXT "LINK"}{\fldrslt x}}{\object\objautlink\rsltpict{\*\objclass Word.Document.8}{\*\objdata 00}}`), `}`)},
 		{name: "links", from: "xlsx", content: workbook},
-		{name: "picture", from: "pptx", content: slides},
+		{name: "picture", from: "pptx", content: slideFile},
 		{name: "pages", from: "epub", content: book},
-		{name: "pages", from: "htmlz", content: func(l ...link) string { return packed(member{"index.html", page(l...)}) }},
+		{name: "pages", from: "htmlz", content: func(l ...link) string { return packed(packedFile{"index.html", page(l...)}) }},
 		{name: "pictures", from: "txtz", content: func(l ...link) string {
-			return packed(member{"index.txt", each("png", "seen ![x](LINK) <img src=\"LINK\">\n\n")(l...)})
+			return packed(packedFile{"index.txt", each("png", "seen ![x](LINK) <img src=\"LINK\">\n\n")(l...)})
 		}},
 		{name: "pictures", from: "fb2", content: around(`<?xml version="1.0"?><FictionBook xmlns="http://www.gribuser.ru/xml/fictionbook/2.0" xmlns:l="http://www.w3.org/1999/xlink" xmlns:xlink="http://www.w3.org/1999/xlink"><body><section><p>seen</p>`,
 			each("png", `<image l:href="LINK"/><image xlink:href="LINK"/><p><a l:href="LINK">x</a></p>`), `</section></body></FictionBook>`)},
@@ -137,22 +137,22 @@ func officeFiles() []hostile {
 func workbook(links ...link) string {
 	const main = `http://schemas.openxmlformats.org/spreadsheetml/2006/main`
 	var cells, references, relations string
-	more := []member{{"xl/worksheets/sheet1.xml", ""}}
+	more := []packedFile{{"xl/worksheets/sheet1.xml", ""}}
 	for i, l := range links {
 		cells += fmt.Sprintf(`<c r="%c2" t="str"><f>[%d]Sheet1!$A$1</f></c><c r="%[1]c3" t="str"><f>WEBSERVICE("%[3]s")</f></c>`, 'A'+i, i+1, l("csv"))
 		references += fmt.Sprintf(`<externalReference r:id="e%d"/>`, i)
 		relations += fmt.Sprintf(`<Relationship Id="e%d" Type="%s/externalLink" Target="externalLinks/externalLink%[1]d.xml"/>`, i, relationships)
 		more = append(more,
-			member{fmt.Sprintf("xl/externalLinks/externalLink%d.xml", i), xmlHead + `<externalLink xmlns="` + main + `"><externalBook xmlns:r="` + relationships + `" r:id="r1"><sheetNames><sheetName val="Sheet1"/></sheetNames></externalBook></externalLink>`},
-			member{fmt.Sprintf("xl/externalLinks/_rels/externalLink%d.xml.rels", i), related + `<Relationship Id="r1" Type="` + relationships + `/externalLinkPath" Target="` + l("csv") + `" TargetMode="External"/></Relationships>`})
+			packedFile{fmt.Sprintf("xl/externalLinks/externalLink%d.xml", i), xmlHead + `<externalLink xmlns="` + main + `"><externalBook xmlns:r="` + relationships + `" r:id="r1"><sheetNames><sheetName val="Sheet1"/></sheetNames></externalBook></externalLink>`},
+			packedFile{fmt.Sprintf("xl/externalLinks/_rels/externalLink%d.xml.rels", i), related + `<Relationship Id="r1" Type="` + relationships + `/externalLinkPath" Target="` + l("csv") + `" TargetMode="External"/></Relationships>`})
 	}
 	more[0].content = xmlHead + `<worksheet xmlns="` + main + `"><sheetData><row r="1"><c r="A1" t="str"><v>seen</v></c></row><row r="2">` + cells + `</row></sheetData></worksheet>`
 	return openXML("xl/workbook.xml", "spreadsheetml.sheet", `<workbook xmlns="`+main+`" xmlns:r="`+relationships+`"><sheets><sheet name="A" sheetId="1" r:id="s1"/></sheets><externalReferences>`+references+`</externalReferences></workbook>`,
 		`<Relationship Id="s1" Type="`+relationships+`/worksheet" Target="worksheets/sheet1.xml"/>`+relations, more...)
 }
 
-// slides have linked pictures.
-func slides(links ...link) string {
+// slideFile has linked pictures.
+func slideFile(links ...link) string {
 	const names = `xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:r="` + relationships + `" xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"`
 	var pictures, relations string
 	for i, l := range links {
@@ -162,8 +162,8 @@ func slides(links ...link) string {
 	}
 	return openXML("ppt/presentation.xml", "presentationml.presentation", `<p:presentation `+names+`><p:sldIdLst><p:sldId id="256" r:id="s1"/></p:sldIdLst><p:sldSz cx="9144000" cy="6858000"/></p:presentation>`,
 		`<Relationship Id="s1" Type="`+relationships+`/slide" Target="slides/slide1.xml"/>`,
-		member{"ppt/slides/slide1.xml", xmlHead + `<p:sld ` + names + `><p:cSld><p:spTree><p:nvGrpSpPr><p:cNvPr id="1" name=""/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr/>` + pictures + `</p:spTree></p:cSld></p:sld>`},
-		member{"ppt/slides/_rels/slide1.xml.rels", related + relations + `</Relationships>`})
+		packedFile{"ppt/slides/slide1.xml", xmlHead + `<p:sld ` + names + `><p:cSld><p:spTree><p:nvGrpSpPr><p:cNvPr id="1" name=""/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr/>` + pictures + `</p:spTree></p:cSld></p:sld>`},
+		packedFile{"ppt/slides/_rels/slide1.xml.rels", related + relations + `</Relationships>`})
 }
 
 // page is XHTML that refers to all.
@@ -177,9 +177,9 @@ func page(links ...link) string {
 // book is an EPUB whose pages and manifest refer to all.
 func book(links ...link) string {
 	items := each("html", `<item id="IDLINK" href="LINK" media-type="application/xhtml+xml"/>`)(links...) + each("png", `<item id="IDLINK" href="LINK" media-type="image/png"/>`)(links...)
-	return packed(member{"mimetype", "application/epub+zip"},
-		member{"META-INF/container.xml", `<?xml version="1.0"?><container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="a.opf" media-type="application/oebps-package+xml"/></rootfiles></container>`},
-		member{"a.opf", `<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="2.0" unique-identifier="i"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>t</dc:title><dc:identifier id="i">1</dc:identifier><dc:language>en</dc:language></metadata>` +
+	return packed(packedFile{"mimetype", "application/epub+zip"},
+		packedFile{"META-INF/container.xml", `<?xml version="1.0"?><container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="a.opf" media-type="application/oebps-package+xml"/></rootfiles></container>`},
+		packedFile{"a.opf", `<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="2.0" unique-identifier="i"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>t</dc:title><dc:identifier id="i">1</dc:identifier><dc:language>en</dc:language></metadata>` +
 			`<manifest><item id="p" href="p.xhtml" media-type="application/xhtml+xml"/>` + items + `</manifest><spine><itemref idref="p"/></spine></package>`},
-		member{"p.xhtml", page(links...)})
+		packedFile{"p.xhtml", page(links...)})
 }

@@ -116,7 +116,7 @@ type disguise struct {
 
 // disguises are those files that some program knows by their content, whatever their name.
 func (c *canary) disguises() (all []disguise) {
-	for n, h := range append(drawings(), films()...) {
+	for n, h := range append(hostileDrawings(), hostileFilms()...) {
 		for i := range c.links() {
 			all = append(all, disguise{h, c.links()[(n+i)%len(c.links())]})
 		}

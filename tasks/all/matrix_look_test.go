@@ -53,6 +53,7 @@ func kept(s sample, r convert.Route) (f facts) {
 	case s.member != "":
 		f.member = s.member
 	}
+	f.from = r[len(r)-1].Pair.From
 	return f
 }
 
@@ -69,6 +70,8 @@ func (s sample) look(t *testing.T) string {
 		return s.lookPackage(t)
 	case slices.Contains(fonts, s.format):
 		return s.says(t, ".", "fc-scan", "--format", "%{family}", s.path)
+	case s.format == "svg" && slices.Contains(fonts, s.from):
+		return s.says(t, "SVG", "file", "--brief", s.path)
 	case s.format == "svg" || s.format == "svgz":
 		return s.says(t, "PNG", "rsvg-convert", s.path)
 	case s.format == "eps" || s.format == "ps":

@@ -48,6 +48,7 @@ func films(t *testing.T, m *matrix) (made []sample) {
 	}{
 		{"x.mp4", append(both, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-shortest")},
 		{"x.wav", sound},
+		{"x.ogg", append(both, "-c:v", "libtheora", "-c:a", "libvorbis", "-shortest", "-f", "ogg")},
 		{"x.dv", []string{"-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=720x576:rate=25:duration=2", "-target", "pal-dv"}},
 		{"x.rm", append(both, "-c:v", "rv10", "-c:a", "ac3", "-ac", "1", "-ar", "44100")},
 		{"x.spx", append(sound, "-c:a", "libspeex", "-ar", "16000", "-f", "ogg")},
@@ -76,7 +77,7 @@ func archives(t *testing.T, m *matrix) (made []sample) {
 		{"x.z", `cat ` + member + ` ` + member + ` ` + member + ` ` + member + ` | compress -f >"$out"`},
 		{"x.tar.z", `tar c ` + member + ` | compress >"$out"`}, {"x.lzo", `lzop -qc ` + member + ` >"$out"`},
 		{"x.tar.lzo", `tar c ` + member + ` | lzop -qc >"$out"`}, {"x.lz", `lzip -c ` + member + ` >"$out"`},
-		{"x.rz", `rzip -k -o "$out" ` + member}, {"x.cpio", `echo ` + member + ` | cpio -qo -H newc >"$out"`},
+		{"x.rz", `rzip -k -o "$out" ` + member}, {"x.cpio", `echo ` + member + ` | cpio --quiet -o -H newc >"$out"`},
 		{"x.deb", `dpkg-deb -b . "$out"`}, {"x.iso", `genisoimage -quiet -J -R -o "$out" ` + member},
 		{"x.img", `genisoimage -quiet -J -R -o "$out" ` + member},
 		{"x.rpm", `printf 'Name: x\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n%%description\nx\n%%install\nmkdir -p %%{buildroot}/opt; echo x >%%{buildroot}/opt/` +

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ type facts struct {
 	seconds float64     // of the sound or film
 	member  string      // of the archive
 	pages   int         // of the document
+	from    convert.Format
 }
 
 // The facts of all first samples.
@@ -55,38 +58,34 @@ func TestMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	m := &matrix{dir: t.TempDir(), catalog: all.Catalog(t.Context(), box), samples: map[convert.Format]sample{}}
-	m.collect(t)
+	m := &matrix{dir: t.TempDir(), catalog: all.Catalog(t.Context(), box), samples: map[convert.Format]func() (sample, error){}}
+	m.plan(t)
 	routes := m.catalog.Routes()
 	if mode != "all" {
 		routes = chosen(routes)
 	}
-	missing := map[convert.Format]bool{}
+	missing := map[string]bool{}
 	t.Run("pairs", func(t *testing.T) {
 		for _, r := range routes {
-			s, ok := m.samples[r.From()]
-			if !ok {
-				missing[r.From()] = true
+			find := m.samples[r.From()]
+			if find == nil {
+				missing[string(r.From())] = true
 				continue
 			}
 			t.Run(fmt.Sprintf("%s_to_%s_by_%s", r.From(), r.To(), r.Engine()), func(t *testing.T) {
 				t.Parallel()
-				m.try(t, s, r)
+				m.try(t, find, r)
 			})
 		}
 	})
-	var none []string
-	for f := range missing {
-		none = append(none, string(f))
-	}
-	slices.Sort(none)
+	none := slices.Sorted(maps.Keys(missing))
 	t.Logf("%d ways of %d; no sample of %d formats: %s", len(routes), len(m.catalog.Routes()), len(none), strings.Join(none, " "))
 }
 
 type matrix struct {
 	dir     string
 	catalog *convert.Catalog
-	samples map[convert.Format]sample
+	samples map[convert.Format]func() (sample, error) // each is made once, when it is asked for
 }
 
 // chosen takes the first way of every engine out of each format, one to each format, and one over each format in the middle.
@@ -97,7 +96,7 @@ func chosen(routes []convert.Route) []convert.Route {
 		fresh := false
 		for _, key := range []string{
 			fmt.Sprint(r.Engine(), " reads ", r.From()), fmt.Sprint(r[len(r)-1].Engine.Name(), " writes ", r.To()),
-			fmt.Sprint("over ", len(r), r[len(r)-1].Pair.From, r[0].Pair.To),
+			"over " + r[1:].String(),
 		} {
 			fresh = fresh || !seen[key]
 			seen[key] = true
@@ -109,26 +108,33 @@ func chosen(routes []convert.Route) []convert.Route {
 	return picked
 }
 
-// collect makes a sample of every format: some by hand or by programs, and of these, by the catalog itself, the others that it
-// can write. What that makes is looked at later, when it is read.
-func (m *matrix) collect(t *testing.T) {
+// plan says how a sample of every format is made: some by hand or by programs, and of these, by the catalog itself over the
+// fewest steps, the others that it can write.
+func (m *matrix) plan(t *testing.T) {
 	m.first(t)
 	for _, makes := range makers {
 		for _, s := range makes(t, m) {
 			m.add(t, s)
 		}
 	}
-	for grown := true; grown; {
-		grown = false
+	from := slices.Sorted(maps.Keys(m.samples))
+	for len(from) > 0 {
+		var next []convert.Format
 		for _, r := range m.catalog.Routes() {
-			s, ok := m.samples[r.From()]
-			if _, have := m.samples[r.To()]; have || !ok || len(r) > 1 || len(m.catalog.Outputs(r.To())) == 0 {
+			if !slices.Contains(from, r.From()) || m.samples[r.To()] != nil || len(r) > 1 || len(m.catalog.Outputs(r.To())) == 0 {
 				continue
 			}
-			if made, err := m.make(t, s, r); err == nil {
-				m.samples[r.To()], grown = made, true
-			}
+			find := m.samples[r.From()]
+			m.samples[r.To()] = sync.OnceValues(func() (sample, error) {
+				s, err := find()
+				if err != nil {
+					return s, err
+				}
+				return m.make(t.Context(), s, r)
+			})
+			next = append(next, r.To())
 		}
+		from = next
 	}
 }
 
@@ -139,8 +145,8 @@ func (m *matrix) add(t *testing.T, s sample) {
 		t.Errorf("the sample of %s is taken for %q: %v", s.format, got, err)
 		return
 	}
-	if _, have := m.samples[s.format]; !have {
-		m.samples[s.format] = s
+	if m.samples[s.format] == nil {
+		m.samples[s.format] = func() (sample, error) { return s, nil }
 	}
 }
 
@@ -172,28 +178,32 @@ func (m *matrix) write(t *testing.T, name, content string) string {
 }
 
 // make converts a sample, and says what is known of the outcome.
-func (m *matrix) make(t *testing.T, s sample, r convert.Route) (sample, error) {
+func (m *matrix) make(ctx context.Context, s sample, r convert.Route) (sample, error) {
 	dir, err := os.MkdirTemp(m.dir, "made-")
 	if err != nil {
-		t.Fatal(err)
+		return sample{}, err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	outs, err := convert.Follow(ctx, r, convert.Job{
 		In: s.path, Name: member, From: r.From(), To: r.To(), Dir: dir, Options: convert.DefaultOptions(),
 		Limits: convert.LimitsOf(engine.DefaultLimits()),
 	})
 	if err != nil {
-		return sample{}, err
+		return sample{}, fmt.Errorf("%s: %w", r, err)
 	}
 	return sample{outs[0], r.To(), kept(s, r)}, nil
 }
 
 // try makes one file and has it looked at.
-func (m *matrix) try(t *testing.T, s sample, r convert.Route) {
-	made, err := m.make(t, s, r)
+func (m *matrix) try(t *testing.T, find func() (sample, error), r convert.Route) {
+	s, err := find()
 	if err != nil {
-		t.Fatalf("%s: %v", r, err)
+		t.Fatalf("no sample: %v", err)
+	}
+	made, err := m.make(t.Context(), s, r)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if fault := made.look(t); fault != "" {
 		t.Errorf("%s: %s", r, fault)

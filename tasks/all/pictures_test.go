@@ -25,10 +25,10 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// TestMain makes this test binary be a launcher or an office worker when it is started as one.
+// TestMain makes this test binary be a launcher or a worker of LibreOffice when it is started as one.
 func TestMain(m *testing.M) {
 	toolbox.Launch()
-	if len(os.Args) == 3 && os.Args[1] == lok.Argument {
+	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
 		os.Exit(lok.Main(os.Args[2:]))
 	}
 	os.Setenv("CANARY", canaryText)

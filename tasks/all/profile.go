@@ -1,6 +1,12 @@
 package all
 
-import "github.com/gantry-engine/gantry/tasks/toolbox"
+import (
+	"context"
+	"slices"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
+)
 
 // Profile is a set of installed programs.
 type Profile struct {
@@ -15,8 +21,27 @@ var (
 	recommended = []string{"bwrap", "soffice", "ffmpeg", "vips", "convert-im6.q16", "rsvg-convert", "pdftoppm", "qpdf", "gs",
 		"pandoc", "7zz", "exiftool", "tesseract", "chromium"}
 	full = []string{"ocrmypdf", "ebook-convert", "inkscape", "unar", "ddjvu", "potrace", "fontforge", "woff2_compress", "mutool",
-		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop"}
+		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop",
+		"lzip", "rzip"}
 )
+
+// beyond are the engines that only the full profile brings.
+var beyond = []string{"calibre", "libraw", "fontforge", "djvulibre", "mupdf", "unar", "lzop", "lzip", "rzip"}
+
+// Count is how many pairs of formats one profile gives.
+type Count struct {
+	Profile string
+	Pairs   int
+}
+
+// Counts tells what the profiles give here: of each only the engines count that the box finds.
+func Counts(ctx context.Context, box *toolbox.Box) []Count {
+	whole := Catalog(ctx, box)
+	engines := slices.DeleteFunc(whole.Engines(), func(e convert.Engine) bool { return slices.Contains(beyond, e.Name()) })
+	return []Count{
+		{"embedded", convert.Embedded().Size()}, {"recommended", convert.New(engines...).Size()}, {"full", whole.Size()},
+	}
+}
 
 // ProfileOf says which profile the box finds whole, and what would bring the next.
 func ProfileOf(box *toolbox.Box) Profile {

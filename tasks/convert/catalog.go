@@ -81,6 +81,9 @@ func (c *Catalog) AllOutputs() []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.to, true })
 }
 
+// Size is how many pairs of formats there are, however many engines make each.
+func (c *Catalog) Size() int { return len(c.routes) }
+
 func (c *Catalog) froms() []Format {
 	return c.collect(func(l leg) (Format, bool) { return l.from, true })
 }

@@ -56,7 +56,7 @@ func PackAgain(ctx context.Context, job Job, path string) error {
 		return err
 	}
 	return inner.unpacked(func(u *unpacker) error {
-		u.size = info.Size()
+		u.origin = info.Size()
 		return u.repack(ctx, job.To)
 	})
 }

@@ -55,6 +55,9 @@ const maxSteps = 3
 var pictures = []Format{"jpg", "png", "webp", "tiff", "gif", "bmp", "avif", "jxl", "heic", "ico", "psd", "eps", "ps", "svg", "jp2",
 	"tga", "ppm", "pcx", "xpm", "odg"}
 
+// fontFiles become SVG files that hold letters and no drawing.
+var fontFiles = []Format{"eot", "otf", "ttf", "woff", "woff2"}
+
 // via lists the formats that may stand in the middle of a route, best first, with what may follow each of them. Each keeps
 // what the following one needs; without the list every format could become every other, by way of losing nearly all.
 var via = []struct {
@@ -80,7 +83,7 @@ func (c *Catalog) chain() {
 		for _, from := range c.froms() {
 			for _, v := range via {
 				before := c.routes[leg{from, v.format}]
-				if from == v.format || len(before) == 0 {
+				if from == v.format || len(before) == 0 || v.format == "svg" && slices.Contains(fontFiles, from) {
 					continue
 				}
 				for _, to := range v.to {

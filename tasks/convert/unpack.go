@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -26,6 +27,7 @@ type unpacker struct {
 	job      Job
 	file     *os.File
 	size     int64
+	origin   int64 // bytes of what was asked for, where this lay in it; 0 if this is it
 	entries  int
 	unpacked int64
 	seen     map[string]bool
@@ -276,7 +278,7 @@ func (m *memberReader) Read(p []byte) (int, error) {
 	m.u.unpacked += int64(n)
 	limits := m.u.job.Limits
 	if m.u.unpacked > limits.Unpacked ||
-		m.u.unpacked > limits.RatioMin && m.u.unpacked > limits.Ratio*m.u.size {
+		m.u.unpacked > limits.RatioMin && m.u.unpacked > limits.Ratio*cmp.Or(m.u.origin, m.u.size) {
 		return 0, m.u.bomb()
 	}
 	return n, err

@@ -126,23 +126,45 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	if err := e.unpack(ctx, job, job.In, dir, job.From); err != nil {
 		return nil, err
 	}
+	if err := e.inside(ctx, job, dir); err != nil {
+		return nil, err
+	}
 	path, inner := only(dir)
 	switch {
-	case inner == "tar": // of one that was packed as a whole, or lies in a package
+	case job.From == "deb": // the other parts tell about the package
+		if found, _ := filepath.Glob(filepath.Join(dir, "data.tar*")); len(found) == 1 {
+			path = found[0]
+		}
 		return []string{job.Out()}, convert.PackAgain(ctx, job, path)
-	case inner == "cpio" && e.packs():
-		if err := e.unpack(ctx, job, path, dir, "cpio"); err != nil {
-			return nil, err
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("remove a scratch file: %w", err)
-		}
-	case path == filepath.Join(dir, "file"):
+	case inner == "tar": // of one that was packed as a whole
+		return []string{job.Out()}, convert.PackAgain(ctx, job, path)
+	case path != "" && slices.Contains(streams, job.From):
 		if err := os.Rename(path, filepath.Join(dir, convert.SingleName(job))); err != nil {
 			return nil, fmt.Errorf("name the output: %w", err)
 		}
 	}
 	return []string{job.Out()}, convert.PackFolder(ctx, job, dir)
+}
+
+// streams hold one file without a name.
+var streams = []convert.Format{"lz", "lzma", "lzo", "rz", "z"}
+
+// inside unpacks what lies in a package of RPM: an archive of its own, which is packed once more.
+func (e *Engine) inside(ctx context.Context, job convert.Job, dir string) error {
+	const layers = 2
+	for range layers {
+		path, inner := only(dir)
+		if job.From != "rpm" || !slices.Contains([]convert.Format{"cpio", "gz", "xz", "bz2", "zst"}, inner) {
+			return nil
+		}
+		if err := e.unpack(ctx, job, path, dir, inner); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove a scratch file: %w", err)
+		}
+	}
+	return nil
 }
 
 // only is the one file in the folder and what that is; empty if there are more.

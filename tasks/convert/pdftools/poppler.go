@@ -187,51 +187,6 @@ func (p *Poppler) drawing(ctx context.Context, job convert.Job, path string, arg
 	return run(ctx, c)
 }
 
-// pictures draws page by page, so that each has its own size and progress is seen.
-func (p *Poppler) pictures(ctx context.Context, job convert.Job, pages []sheet) ([]string, error) {
-	var outputs []string
-	for i, page := range pages {
-		r, err := job.Options.Raster(page.width, page.height, job.Limits.Pixels)
-		if err != nil {
-			return nil, err
-		}
-		path := filepath.Join(job.Dir, fmt.Sprintf("page-%d.%s", i+1, job.To))
-		if err := p.picture(ctx, job, page.number, r, path); err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, path)
-		job.Progress(100 * (i + 1) / len(pages))
-	}
-	return outputs, nil
-}
-
-func (p *Poppler) picture(ctx context.Context, job convert.Job, number int, r convert.Raster, path string) error {
-	c := p.box.Command(p.draw, job.Dir)
-	n := strconv.Itoa(number)
-	c.Args = []string{"-f", n, "-l", n, "-singlefile", "-cropbox",
-		"-scale-to-x", strconv.Itoa(r.Width), "-scale-to-y", strconv.Itoa(r.Height),
-		"-x", strconv.Itoa(r.Part.Min.X), "-y", strconv.Itoa(r.Part.Min.Y),
-		"-W", strconv.Itoa(r.Part.Dx()), "-H", strconv.Itoa(r.Part.Dy())}
-	made := path
-	switch job.To {
-	case "jpg":
-		c.Args = append(c.Args, "-jpeg", "-jpegopt", fmt.Sprintf("quality=%d,optimize=n", quality(job.Options)))
-	case "png":
-		c.Args = append(c.Args, "-png")
-	case "tiff":
-		c.Args = append(c.Args, "-tiff", "-tiffcompression", "deflate")
-		made = strings.TrimSuffix(path, "tiff") + "tif"
-	}
-	c.Args = append(c.Args, c.In(job.In), c.Path(strings.TrimSuffix(path, filepath.Ext(path))))
-	if err := run(ctx, c); err != nil {
-		return err
-	}
-	if made != path {
-		return os.Rename(made, path)
-	}
-	return nil
-}
-
 func quality(o convert.Options) int {
 	if o.Quality == 0 {
 		return convert.DefaultOptions().Quality
