@@ -1,8 +1,10 @@
 package cmd_test
 
 import (
+	"cmp"
 	"context"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 )
 
@@ -17,17 +20,18 @@ import (
 const testEngines = "GANTRY_TEST_ENGINES"
 
 type byEngine struct {
-	Engine string `json:"engine" rule:"required"`
+	Engine string `json:"engine"`
 }
 
 // engineOperation is one that a process has only as far as its environment says.
 func engineOperation() engine.Operation {
 	op := engine.Define("test/engine", "Says which engine it has.", engine.LaneCPU, byEngine{}, engine.HandlerFunc[byEngine](
 		func(_ context.Context, _ *engine.Run, p byEngine) (engine.Result, error) {
-			if !slices.Contains(strings.Fields(os.Getenv(testEngines)), p.Engine) {
-				return engine.Result{}, engine.Errorf(engine.Unsupported, "This process has no %s.", p.Engine)
+			own := strings.Fields(os.Getenv(testEngines))
+			if len(own) == 0 || p.Engine != "" && !slices.Contains(own, p.Engine) {
+				return engine.Result{}, engine.Errorf(engine.Unsupported, "This process has no engine %s.", p.Engine)
 			}
-			return engine.Result{Engine: p.Engine}, nil
+			return engine.Result{Engine: cmp.Or(p.Engine, own[0])}, nil
 		}))
 	op.Source = true
 	op.Rows = func() (rows []engine.Row) {
@@ -37,7 +41,7 @@ func engineOperation() engine.Operation {
 		return rows
 	}
 	op.Match = engine.MatchWith(func(p byEngine, _ []engine.File, offered []engine.Row) (string, []param.Problem) {
-		if !slices.ContainsFunc(offered, func(r engine.Row) bool { return r.Engine == p.Engine }) {
+		if !slices.ContainsFunc(offered, func(r engine.Row) bool { return p.Engine == "" || r.Engine == p.Engine }) {
 			return "", []param.Problem{param.Problemf("engine", "%q is not to be had", p.Engine)}
 		}
 		return p.Engine, nil
@@ -95,5 +99,64 @@ func TestReadyAfterOffer(t *testing.T) {
 	}
 	if code := got.worker.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit %d:\n%s", code, got.worker.log)
+	}
+}
+
+// TestWithoutEngine has a worker with the engine of an operation, one without any, and a server with one of which it makes no
+// use. Whoever has none takes no task of the operation.
+func TestWithoutEngine(t *testing.T) {
+	database, data := emptyDatabase(t), t.TempDir()
+	run := func(engines string, args ...string) *server {
+		c := gantry(t, append(args, "--data", data, "--database", database)...)
+		c.Env = append(c.Env, testEngines+"="+engines)
+		s, line := begin(t, c)
+		if line == "" {
+			t.Fatalf("%v says nothing and logs:\n%s", args, s.log)
+		}
+		return s
+	}
+	const job = `{"tasks": {"a": {"operation": "test/engine"}}}`
+	api := run("idle", "serve", "--listen", "127.0.0.1:0", "--workers", "0")
+	run("", "work", "--workers", "4")
+	api.must(422, "POST", "/v2/jobs", job)
+	run("able", "work", "--workers", "1")
+	for range 20 {
+		if end := api.must(201, "POST", "/sync/v2/jobs", job); end.Data.Status != "finished" {
+			t.Fatalf("it ended as %+v", end.Data)
+		}
+	}
+}
+
+// TestUnlikeTools has a server and a worker that use no installed program, and a worker that does.
+func TestUnlikeTools(t *testing.T) {
+	if _, err := exec.LookPath("pandoc"); err != nil {
+		enginetest.Missing(t, "pandoc")
+	}
+	database, data := emptyDatabase(t), t.TempDir()
+	work := []string{"work", "--data", data, "--database", database, "--workers", "2"}
+	api := serve(t, data, "--database", database, "--workers", "0")
+	begin(t, gantry(t, work...))
+	organisation := lastWord(t, "orgs", "create", "Acme", "--data", data, "--database", database)
+	stored := found(t, api, "POST", "/api/v1/organizations/"+organisation+"/files:upload?filename=a.md", "# x", `files/([0-9a-f-]{36})`)
+	export, wish := "/prototype/platform/files/"+stored+"/export", `{"kind": "Document", "documentOptions": {"format": "odt"}}`
+	const job = `{"tasks": {"a": {"operation": "import/raw", "file": "# x", "filename": "a.md"},
+		"b": {"operation": "convert", "input": "a", "input_format": "md", "output_format": "rst"},
+		"out": {"operation": "export/url", "input": "b"}}}`
+	api.must(422, "POST", "/v2/jobs", job)
+	api.must(400, "POST", export, wish)
+	c := gantry(t, work...)
+	c.Env = append(c.Env, "GANTRY_TOOLS="+t.TempDir()) // the installed programs alone
+	if s, line := begin(t, c); line == "" {
+		t.Fatalf("the worker says nothing and logs:\n%s", s.log)
+	}
+	api.must(202, "POST", export, wish)
+	for range 5 {
+		end := api.must(201, "POST", "/sync/v2/jobs", job)
+		if end.Data.Status != "finished" {
+			t.Fatalf("it ended as %+v", end.Data)
+		}
+		if _, text := get(t, end.Data.Tasks[2].Result.Files[0].URL); !strings.HasPrefix(string(text), "x\n=") {
+			t.Errorf("it became %q", text)
+		}
 	}
 }

@@ -13,7 +13,7 @@ type Fleet interface {
 	Announce(ctx context.Context, lanes []Lane) error
 
 	// Rows returns the rows of an operation that some worker offers which is there, or was until lately: no row twice, and of
-	// each pair of formats the preferred engine first. It is nil where no worker is known.
+	// each pair of formats the preferred engine first. It is nil where no worker is known, and empty where none has any.
 	Rows(operation string) []Row
 
 	// Refresh makes Rows tell what is true now rather than a moment ago.
@@ -63,13 +63,18 @@ func (r Row) tools() []string {
 // need the tool, the engine of one of its rows, with its version after a space or without.
 func Kind(operation, tool string) string { return strings.TrimSpace(operation + " " + tool) }
 
-// Kinds lists the sorts of task of the operation that a worker like this one can run.
+// Kinds lists the sorts of task of the operation that a worker like this one can run: none if it has none of the rows that the
+// operation could have.
 func (op Operation) Kinds() []string {
 	kinds := []string{op.Name}
 	if op.Rows == nil {
 		return kinds
 	}
-	for _, row := range op.Rows() {
+	rows := op.Rows()
+	if len(rows) == 0 {
+		return nil
+	}
+	for _, row := range rows {
 		for _, tool := range row.tools() {
 			kinds = append(kinds, Kind(op.Name, tool))
 		}

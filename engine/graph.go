@@ -261,13 +261,16 @@ func (d *draft) decode(ctx context.Context, i int, op Operation, known []File) e
 	return nil
 }
 
-// match finds the tool that the task needs. Before it is refused for the want of one, the fleet is asked again: a worker may
-// have come this moment.
+// match finds the tool that the task needs. Before it is refused for the want of one, or because no worker is known, the fleet is
+// asked again: one may have come this moment.
 func (d *draft) match(ctx context.Context, i int, params any, known []File) (problems []param.Problem, err error) {
 	op, e := d.ops[i], d.engine
-	d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
-	if len(problems) == 0 || d.refreshed || e.Fleet == nil {
-		return problems, nil
+	again := e.Fleet != nil && !d.refreshed
+	if !again || e.Fleet.Rows(op.Name) != nil {
+		d.tasks[i].Tool, problems = op.Match(params, known, e.Rows(op))
+		if !again || len(problems) == 0 {
+			return problems, nil
+		}
 	}
 	d.refreshed = true
 	rows, err := e.RowsNow(ctx, op)

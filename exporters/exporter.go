@@ -4,7 +4,9 @@ package exporters
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -116,7 +118,7 @@ type Definition struct {
 	// It bears repeating: what is gone already, or became an object after all, is no error. DiscardWith adapts a typed one.
 	Discard func(ctx context.Context, env Env, params any, state []byte) error
 
-	// Check tries the destination and leaves nothing behind; nil if there is nothing to try.
+	// Check tries the destination and leaves nothing behind; nil if there is nothing to try. CheckWith adapts a typed one.
 	Check func(ctx context.Context, env Env, params any) []Finding
 
 	// Renames says that a file whose name is taken is called "name (2)" here; else two files with one name are an error.
@@ -135,7 +137,8 @@ type Definition struct {
 	// FoldCase is one.
 	Fold func(name string) string
 
-	// Validate returns what is wrong with the parameters beyond their tags, without calling anybody.
+	// Validate returns what is wrong with the parameters beyond their tags, without calling anybody. ValidateWith adapts a
+	// typed one.
 	Validate func(params any) []param.Problem
 }
 
@@ -152,11 +155,26 @@ func Define[P any](kind, summary string, defaults P, open func(context.Context, 
 	}
 }
 
-// DiscardWith adapts a typed function to Definition.Discard.
-func DiscardWith[P any](discard func(ctx context.Context, env Env, params P, state []byte) error) func(context.Context, Env, any, []byte) error {
-	return func(ctx context.Context, env Env, params any, state []byte) error {
+// DiscardWith adapts a typed function to Definition.Discard. State is what the driver saved last, as JSON.
+func DiscardWith[P, S any](discard func(ctx context.Context, env Env, params P, state S) error) func(context.Context, Env, any, []byte) error {
+	return func(ctx context.Context, env Env, params any, saved []byte) error {
+		var state S
+		if err := json.Unmarshal(saved, &state); err != nil {
+			return fmt.Errorf("read what a delivery left: %w", err)
+		}
 		return discard(ctx, env, params.(P), state)
 	}
+}
+
+// CheckWith adapts a typed function to Definition.Check.
+func CheckWith[P any](check func(ctx context.Context, env Env, params P) []Finding) func(context.Context, Env, any) []Finding {
+	return func(ctx context.Context, env Env, params any) []Finding { return check(ctx, env, params.(P)) }
+}
+
+// ValidateWith adapts a typed function, such as the method expression Params.problems, to Definition.Validate and
+// Reading.Validate.
+func ValidateWith[P any](validate func(params P) []param.Problem) func(any) []param.Problem {
+	return func(params any) []param.Problem { return validate(params.(P)) }
 }
 
 // Reading is the reading side of a kind. The field with the role name names one object, or several with * and ? where

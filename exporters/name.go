@@ -1,9 +1,11 @@
 package exporters
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -99,6 +101,34 @@ func (def Definition) CheckName(params any) []param.Problem {
 		return []param.Problem{param.Problemf(f.Name, "ends in a slash, so it is a folder and not the name of an object")}
 	}
 	return nil
+}
+
+// FlatNames returns the Definition.Clean of a system whose objects lie in no folders. Slashes at a name's beginning are taken
+// away. Refused is a folder's name, what is not UTF-8, what has more than longest bytes, and the parts "." and "..", which
+// browsers and clients resolve to another object; beyond that what refuse returns an error for, if it is not nil.
+func FlatNames(system string, longest int, refuse func(name string) error) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		name = strings.TrimLeft(name, "/")
+		switch {
+		case name == "" || strings.HasSuffix(name, "/"):
+			return "", errors.New("it is the name of a folder")
+		case !utf8.ValidString(name):
+			return "", fmt.Errorf("it has characters that %s does not take", system)
+		case len(name) > longest:
+			return "", fmt.Errorf("it is longer than the %d bytes that %s takes", longest, system)
+		}
+		for part := range strings.SplitSeq(name, "/") {
+			if part == "." || part == ".." {
+				return "", fmt.Errorf("its part %s stands for another folder", part)
+			}
+		}
+		if refuse != nil {
+			if err := refuse(name); err != nil {
+				return "", err
+			}
+		}
+		return name, nil
+	}
 }
 
 // FoldCase is the Definition.Fold of systems to which "É.txt" is the same name as "é.txt", composed or not.

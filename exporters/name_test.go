@@ -1,6 +1,7 @@
 package exporters_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -30,6 +31,23 @@ func TestResolve(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestFlatNames(t *testing.T) {
+	clean := exporters.FlatNames("Shelf", 8, func(name string) error {
+		if name == "reserved" {
+			return errors.New("it is reserved")
+		}
+		return nil
+	})
+	for name, want := range map[string]string{"a/b": "a/b", "//a": "a", "a//b": "a//b", "..a": "..a", "a..b": "a..b", "12345678": "12345678",
+		"/12345678": "12345678", "": "", "/": "", "a/": "", "./a": "", "a/.": "", "a/../b": "", "..": "", "a\xff": "", "123456789": "",
+		"reserved": "", "/reserved": ""} {
+		got, err := clean(name)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q becomes %q, %v; want %q", name, got, err, want)
+		}
 	}
 }
 

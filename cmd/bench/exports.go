@@ -8,11 +8,9 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
@@ -29,8 +27,9 @@ type exportSizes struct {
 // atOnce is how many large exports run together when memory is measured.
 const atOnce = 4
 
-// exports measures what leaves for storage systems, against rclone and, for PUT, curl: the same files to the same server, in
-// turns. Where a round begins the files have been read before, and are at the destination: every transfer replaces them.
+// exports measures what leaves for storage systems, against rclone, the system's own client where there is one, and, for PUT,
+// curl: the same files to the same server, in turns. Where a round begins the files have been read before, and are at the
+// destination: every transfer replaces them.
 func exports(ctx context.Context, s *suite) error {
 	for _, dir := range []string{filepath.Dir(s.dir), s.dir} { // OpenSSH reads its users' keys as these users
 		if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // nothing in it is secret
@@ -60,42 +59,34 @@ func exports(ctx context.Context, s *suite) error {
 	if !s.exports.wants("upload") {
 		return nil
 	}
-	return s.putFigure(ctx)
+	return s.puts(ctx)
 }
 
 func (e exportSizes) wants(kind string) bool {
 	return e.only == "" || strings.Contains(","+e.only+",", ","+kind+",")
 }
 
-// export is one store that runs, with both programs ready.
+// export is one store that runs, with all programs ready.
 type export struct {
 	*suite
 	testserver.Store
 	at     testserver.Values
 	server *process
-	peer   rclone
+	peers  []copier // rclone first
 	params map[string]any
 }
 
 func (s *suite) exportTo(ctx context.Context, st testserver.Store) error {
-	path, err := s.rclonePath(ctx)
-	if err != nil {
-		return err
-	}
 	v, stop, err := s.startServer(ctx, st.Server)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	e := &export{suite: s, Store: st, at: v, peer: rclone{path: path, root: "peer:" + st.Folder(v)}}
-	e.peer.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir} // what else is set there is for other programs
-	for _, setting := range st.Rclone(v) {
-		e.peer.env = append(e.peer.env, "RCLONE_CONFIG_PEER_"+setting)
-	}
-	if e.params, err = st.Params(v); err != nil {
+	e := &export{suite: s, Store: st, at: v}
+	if e.peers, err = s.peersOf(ctx, st, v); err != nil {
 		return err
 	}
-	if _, err := e.peer.run(ctx, "mkdir", e.peer.root); err != nil {
+	if e.params, err = st.Params(v); err != nil {
 		return err
 	}
 	defer os.RemoveAll(e.data())
@@ -103,75 +94,40 @@ func (s *suite) exportTo(ctx context.Context, st testserver.Store) error {
 		return err
 	}
 	defer func() { _ = e.server.stop() }() // measured and done
-	return e.figures(ctx)
+	if err := e.rate(ctx, "large", "MB/s", 1, e.exports.large, float64(e.exports.large)/1e6, 1); err != nil {
+		return err
+	}
+	if err := e.rate(ctx, "small", "/s", e.exports.count, e.exports.small, float64(e.exports.count), 1.5); err != nil {
+		return err
+	}
+	return e.memory(ctx)
 }
 
 func (e *export) data() string { return filepath.Join(e.dir, "data") }
 
-// rclonePath builds rclone where none is named.
-func (s *suite) rclonePath(ctx context.Context) (string, error) {
-	if s.exports.rclone == "" {
-		v, stop, err := s.startServer(ctx, "rclone")
-		if err != nil {
-			return "", err
-		}
-		stop()
-		s.exports.rclone = v["RCLONE"]
-	}
-	return s.exports.rclone, nil
-}
-
-func (e *export) figures(ctx context.Context) error {
-	large, err := e.rates(ctx, "large", float64(e.exports.large)/1e6)
-	if err != nil {
+// rate measures how much of a folder of files is exported in a second, in the unit that amount is in. Rclone brings the files
+// to the server first, from where Gantry takes them in.
+func (e *export) rate(ctx context.Context, folder, unit string, count int, size int64, amount, aim float64) error {
+	if _, err := e.peers[0].copy(ctx, e.local(folder), "peer/"+folder); err != nil {
 		return err
-	}
-	small, err := e.rates(ctx, "small", float64(e.exports.count))
-	if err != nil {
-		return err
-	}
-	e.report.rate(fmt.Sprintf("export/%s, 1 x %s", e.Kind, bytesText(e.exports.large)), "MB/s", large.ours, "MB/s, rclone", large.theirs, 1)
-	e.report.rate(fmt.Sprintf("export/%s, %d x %s", e.Kind, e.exports.count, bytesText(e.exports.small)), "/s", small.ours,
-		"/s, rclone", small.theirs, 1.5)
-	return e.memory(ctx)
-}
-
-// pair are the rates of one thing with both programs.
-type pair struct{ ours, theirs series }
-
-// rates measures how much of a folder of files is exported in a second, in the unit that amount is in. The peer brings the
-// files to the server first, from where Gantry takes them in; that, and one more turn of both, does not count.
-func (e *export) rates(ctx context.Context, folder string, amount float64) (p pair, err error) {
-	if _, err := e.peer.copy(ctx, e.local(folder), "peer/"+folder); err != nil {
-		return p, err
 	}
 	in, err := e.take(ctx, folder)
 	if err != nil {
-		return p, err
+		return err
 	}
-	var ours, theirs time.Duration
-	for round := range e.rounds + 1 {
-		if ours, err = took(func() error { return e.send(ctx, in, e.Prefix, "gantry/"+folder+"/") }); err != nil {
-			return p, err
-		}
-		if theirs, err = took(func() error { _, err := e.peer.copy(ctx, e.local(folder), "peer/"+folder); return err }); err != nil {
-			return p, err
-		}
-		if round > 0 {
-			p.ours.add(amount/ours.Seconds(), nil)
-			p.theirs.add(amount/theirs.Seconds(), nil)
-		}
+	contenders := []contender{{"gantry", func(ctx context.Context) (time.Duration, error) {
+		before := processorTime(e.server.Process.Pid)
+		err := e.send(ctx, in, e.Prefix, "gantry/"+folder+"/")
+		return processorTime(e.server.Process.Pid) - before, err
+	}}}
+	for _, p := range e.peers {
+		contenders = append(contenders, p.contender(e.local(folder), "peer/"+folder))
 	}
-	return p, nil
+	return e.compare(ctx, race{name: fmt.Sprintf("export/%s, %d x %s", e.Kind, count, bytesText(size)), unit: unit,
+		amount: amount, aim: aim, server: e.Server, contenders: contenders})
 }
 
 func (e *export) local(folder string) string { return filepath.Join(e.dir, "files", folder) }
-
-func took(f func() error) (time.Duration, error) {
-	began := time.Now()
-	err := f()
-	return time.Since(began), err
-}
 
 // take imports what the peer has brought to the server, and returns the task.
 func (e *export) take(ctx context.Context, folder string) (string, error) {
@@ -234,11 +190,11 @@ func (e *export) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := e.peer.copy(ctx, e.local("four"), "peer/four")
+	state, err := e.peers[0].copy(ctx, e.local("four"), "peer/four")
 	if err != nil {
 		return err
 	}
-	above := max(peak-idle, 0)
+	above, theirs := max(peak-idle, 0), largest(state)
 	e.report.print(figure{name: fmt.Sprintf("export/%s, memory, %d at once", e.Kind, atOnce), value: mebibytes(above),
 		peer: mebibytes(theirs), peerName: "rclone, in all", ratio: float64(above) / float64(theirs), aim: "at most 96 MiB above idle",
 		reached: above <= memoryAim})
@@ -253,55 +209,6 @@ func (p *process) idle() (int64, error) {
 		return 0, err
 	}
 	return p.peak()
-}
-
-// largest returns the most memory that a process which has ended had, in bytes.
-func largest(state *os.ProcessState) int64 {
-	return state.SysUsage().(*syscall.Rusage).Maxrss << 10
-}
-
-// putFigure measures export/upload of one file against curl, to nginx.
-func (s *suite) putFigure(ctx context.Context) error {
-	v, stop, err := s.startServer(ctx, "nginx")
-	if err != nil {
-		return err
-	}
-	defer stop()
-	data := filepath.Join(s.dir, "data")
-	defer os.RemoveAll(data)
-	p, err := s.serve(ctx, data, "--egress-allow", "127.0.0.0/8")
-	if err != nil {
-		return err
-	}
-	defer p.stop() //nolint:errcheck // measured and done
-	base, local := v["HTTP_URL"]+"/dav/", filepath.Join(s.dir, "files", "large", "0000.bin")
-	curl := func() error {
-		return exec.CommandContext(ctx, "curl", "-sSf", "-T", local, base+"curl.bin").Run()
-	}
-	if err := curl(); err != nil {
-		return fmt.Errorf("curl: %w", err)
-	}
-	in, err := p.task(ctx, "import/url", nil, map[string]any{"url": base + "curl.bin"})
-	if err != nil {
-		return err
-	}
-	var both pair
-	for round := range s.rounds + 1 {
-		ours, err := took(func() error {
-			_, err := p.task(ctx, "export/upload", nil, map[string]any{"input": in, "url": base + "gantry.bin"})
-			return err
-		})
-		theirs, cerr := took(curl)
-		if err := errors.Join(err, cerr); err != nil {
-			return err
-		}
-		if round > 0 {
-			both.ours.add(float64(s.exports.large)/1e6/ours.Seconds(), nil)
-			both.theirs.add(float64(s.exports.large)/1e6/theirs.Seconds(), nil)
-		}
-	}
-	s.report.rate("export/upload, 1 x "+bytesText(s.exports.large), "MB/s", both.ours, "MB/s, curl", both.theirs, 1)
-	return nil
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

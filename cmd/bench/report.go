@@ -51,6 +51,9 @@ func (s *series) add(rate float64, err error) {
 	}
 }
 
+// median is the middle one of the rates.
+func (s *series) median() float64 { return median(slices.Clone(s.rates)) }
+
 // rate is a figure of which more is better; aim is the ratio wanted, zero for none. The ratio is the median of those of
 // the rounds, as figure and peer of a round share the machine's mood.
 func (r *report) rate(name, unit string, ours series, peerName string, peer series, aim float64) {
@@ -59,8 +62,8 @@ func (r *report) rate(name, unit string, ours series, peerName string, peer seri
 		ratios = append(ratios, ours.rates[i]/peer.rates[i])
 	}
 	ratio := median(ratios)
-	f := figure{name: name, value: fmt.Sprintf("%.0f %s", median(slices.Clone(ours.rates)), unit),
-		peer: fmt.Sprintf("%.0f", median(slices.Clone(peer.rates))), peerName: peerName, ratio: ratio, reached: ratio >= aim}
+	f := figure{name: name, value: fmt.Sprintf("%.0f %s", ours.median(), unit),
+		peer: fmt.Sprintf("%.0f", peer.median()), peerName: peerName, ratio: ratio, reached: ratio >= aim}
 	if aim > 0 {
 		f.aim = fmt.Sprintf("at least %.1fx", aim)
 	}

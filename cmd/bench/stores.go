@@ -33,25 +33,3 @@ func (s *suite) startServer(ctx context.Context, name string) (testserver.Values
 	}
 	return v, stop, nil
 }
-
-// rclone is the peer, with its settings for one store.
-type rclone struct {
-	path string
-	env  []string
-	root string // remote:folder
-}
-
-// run runs rclone and returns the most memory that it has had, in bytes.
-func (r rclone) run(ctx context.Context, args ...string) (int64, error) {
-	c := exec.CommandContext(ctx, r.path, append([]string{"--config", "", "--retries", "1"}, args...)...)
-	c.Env = r.env
-	if out, err := c.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("rclone %s: %w\n%s", args[0], err, out)
-	}
-	return largest(c.ProcessState), nil
-}
-
-// copy copies a folder. Neither program looks at what is there already: both replace it.
-func (r rclone) copy(ctx context.Context, from, to string) (int64, error) {
-	return r.run(ctx, "copy", "--no-check-dest", "--no-traverse", from, r.root+"/"+to)
-}

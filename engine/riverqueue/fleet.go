@@ -27,7 +27,7 @@ func (q *Queue) Announce(ctx context.Context, lanes []engine.Lane) (err error) {
 	for _, op := range q.catalog.All() {
 		runs := slices.ContainsFunc(lanes, func(l engine.Lane) bool { return l.Name == op.Lane && l.Slots > 0 })
 		if runs && op.Rows != nil {
-			offers[op.Name] = op.Rows()
+			offers[op.Name] = append([]engine.Row{}, op.Rows()...) // none are an offer too
 		}
 	}
 	if len(offers) > 0 {
@@ -97,7 +97,7 @@ func merge(all []sqlstore.Offers) sqlstore.Offers {
 	for _, o := range all {
 		for operation, rows := range o {
 			if seen[operation] == nil {
-				seen[operation] = map[key]bool{}
+				seen[operation], merged[operation] = map[key]bool{}, []engine.Row{}
 			}
 			for _, r := range rows {
 				k := key{r.InputFormat, r.OutputFormat, r.Engine, r.EngineVersion}

@@ -19,8 +19,24 @@ const claimReturning = ` RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.
 const claimNextSQL = claimSet + `WHERE id IN (SELECT id FROM tasks
 	WHERE state = 'ready' AND lane = ? AND losses >= ? AND losses < ? ORDER BY priority, job_id, pos LIMIT 0 + ?)` + claimReturning
 
-const claimRefsSQL = claimSet + `FROM {id id, attempt int} AS r
-	WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'ready'` + claimReturning
+const claimRefsSQL = claimSet + `FROM {id id, attempt int, was text} AS r
+	WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was` + claimReturning
+
+// States that are given with the tasks for which they have to hold: written out in a statement, they invite the database to
+// go through all tasks of that state, of which it thinks there are few, rather than look each task up by its id.
+const (
+	ready      = "ready"
+	processing = "processing"
+)
+
+// in are refs of which the tasks have to be in the state.
+func in(state string, refs []engine.Ref) records {
+	r := refRecords(refs)
+	for i := range r {
+		r[i] = append(r[i], state)
+	}
+	return r
+}
 
 const manyLosses = 1 << 30
 
@@ -38,7 +54,7 @@ func (t *tx) ClaimRefs(ctx context.Context, node engine.ID, refs []engine.Ref) (
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	return t.claim(ctx, claimRefsSQL, node, t.at, refRecords(refs))
+	return t.claim(ctx, claimRefsSQL, node, t.at, in(ready, refs))
 }
 
 func (t *tx) claim(ctx context.Context, query string, args ...any) (claims []engine.Claim, err error) {

@@ -142,12 +142,12 @@ const spreadSQL = `UPDATE tasks SET
 	deps_left = deps_left - d.n,
 	ok_inputs = ok_inputs + d.ok,
 	state = CASE WHEN d.fatal = 0 AND deps_left = d.n AND ok_inputs + d.ok > 0 THEN 'ready' ELSE state END
-FROM (SELECT deps.child AS child, count(*) AS n,
+FROM (SELECT deps.child AS child, 'waiting' AS was, count(*) AS n,
 		sum(CASE WHEN deps.need = 0 THEN r.ok ELSE 0 END) AS ok,
 		sum(CASE WHEN r.ok = 0 AND (r.ignored = 0 OR deps.need = 1) THEN 1 ELSE 0 END) AS fatal
 	FROM deps JOIN {id id, ok int, ignored int} AS r ON r.id = deps.parent
 	GROUP BY deps.child) AS d
-WHERE tasks.id = d.child AND tasks.state = 'waiting'
+WHERE tasks.id = d.child AND tasks.state = d.was
 RETURNING ` + readyColumns + `, tasks.state, tasks.deps_left, tasks.ok_inputs`
 
 // spread tells the dependants of what has ended, and theirs, until nothing more follows.

@@ -149,8 +149,8 @@ func (s *Store) Unclaimed(ctx context.Context, refs []engine.Ref) (ready []engin
 // Requeue hands those of the tasks to the queue again that are still ready under the attempt, as a new attempt: what the
 // queue still holds of the old one counts no more.
 func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (found int, err error) {
-	const query = `UPDATE tasks SET attempt = tasks.attempt + 1 FROM {id id, attempt int} AS r
-		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'ready' RETURNING ` + readyColumns
+	const query = `UPDATE tasks SET attempt = tasks.attempt + 1 FROM {id id, attempt int, was text} AS r
+		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was RETURNING ` + readyColumns
 	err = s.other(ctx, len(refs), func(t *tx) error {
 		found = 0
 		return t.each(ctx, query, func(r rows) error {
@@ -158,7 +158,7 @@ func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (found int, err 
 			t.ready = append(t.ready, ready)
 			found++
 			return err
-		}, refRecords(refs))
+		}, in(ready, refs))
 	})
 	return found, err
 }

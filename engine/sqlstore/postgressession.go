@@ -15,6 +15,11 @@ type postgresSession struct {
 	tx      pgx.Tx
 }
 
+// byKey makes the planner look rows up by their keys, as every statement of a batch wants it. A plan is made once for a connection,
+// and when it is made the tables may be small: left to itself it would read them whole for as long as the statistics are old.
+const byKey = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off;
+	SET enable_hashjoin = off; SET enable_mergejoin = off`
+
 func (w *postgresSession) begin(ctx context.Context) (err error) {
 	if w.conn != nil && w.conn.Conn().IsClosed() {
 		w.close()
@@ -22,6 +27,10 @@ func (w *postgresSession) begin(ctx context.Context) (err error) {
 	if w.conn == nil {
 		if w.conn, err = w.dialect.pool.Acquire(ctx); err != nil {
 			return fmt.Errorf("reach the database: %w", err)
+		}
+		if _, err = w.conn.Exec(ctx, byKey); err != nil {
+			w.close()
+			return err
 		}
 	}
 	if w.tx, err = w.conn.Begin(ctx); err != nil {

@@ -28,8 +28,8 @@ func (s *Store) Postpone(ctx context.Context, back engine.Postponement) error {
 const settleSQL = `UPDATE tasks SET state = r.state, code = r.code, message = r.message, engine = r.engine,
 	engine_version = r.version, metadata = r.metadata, output = r.output, percent = 100, node = NULL,
 	ignored = CASE WHEN r.state = 'error' THEN tasks.ignore_error ELSE 0 END, ended_at = ?, expires_at = ?
-FROM {id id, attempt int, state text, code text, message text, engine text, version text, metadata text, output text} AS r
-WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
+FROM {id id, attempt int, state text, code text, message text, engine text, version text, metadata text, output text, was text} AS r
+WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was
 RETURNING tasks.id, tasks.attempt, tasks.job_id, tasks.state, tasks.ignored`
 
 // settle ends attempts. The WHERE clause is the fence: a late or doubled end changes nothing.
@@ -89,7 +89,7 @@ func (s *settlement) record() []any {
 	if s.Result.Output != nil {
 		output = plain(*s.Result.Output)
 	}
-	return []any{s.Ref.Task, s.Ref.Attempt, state, code, message, text(s.Result.Engine), text(s.Result.Version), metadata, output}
+	return []any{s.Ref.Task, s.Ref.Attempt, state, code, message, text(s.Result.Engine), text(s.Result.Version), metadata, output, processing}
 }
 
 // checkReferences fails the settlements that refer to a blob which neither they made nor lives any more.
@@ -205,8 +205,8 @@ func scanReady(r rows, into ...any) (engine.Ready, error) {
 const postponeSQL = `UPDATE tasks SET state = CASE WHEN r.not_before IS NULL THEN 'ready' ELSE 'postponed' END,
 	not_before = r.not_before, tries = tasks.tries + r.try, message = coalesce(r.message, tasks.message), tool = coalesce(r.tool, tasks.tool),
 	node = NULL
-FROM {id id, attempt int, not_before int, try int, message text, tool text} AS r
-WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
+FROM {id id, attempt int, not_before int, try int, message text, tool text, was text} AS r
+WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was
 RETURNING ` + readyColumns + `, tasks.state`
 
 // postpone gives attempts back.
@@ -220,7 +220,7 @@ func (t *tx) postpone(ctx context.Context, b *batch) error {
 		p.err = engine.ErrStale
 		if _, twice := open[p.Ref]; !twice {
 			open[p.Ref] = p
-			r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message), text(p.Tool)})
+			r = append(r, []any{p.Ref.Task, p.Ref.Attempt, micros(p.NotBefore), bit(p.Try), text(p.Message), text(p.Tool), processing})
 		}
 	}
 	return t.each(ctx, postponeSQL, func(r rows) error {

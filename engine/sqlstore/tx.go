@@ -231,11 +231,11 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 	}
 	var r records
 	for ref, n := range b.progress {
-		r = append(r, []any{ref.Task, ref.Attempt, n.percent, text(n.message)})
+		r = append(r, []any{ref.Task, ref.Attempt, n.percent, text(n.message), processing})
 	}
 	const query = `UPDATE tasks SET percent = r.percent, message = coalesce(r.message, tasks.message)
-		FROM {id id, attempt int, percent int, message text} AS r
-		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = 'processing'
+		FROM {id id, attempt int, percent int, message text, was text} AS r
+		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was
 			AND (tasks.percent <> r.percent OR coalesce(tasks.message, '') <> coalesce(r.message, tasks.message, ''))
 		RETURNING tasks.id, tasks.job_id`
 	return t.each(ctx, query, func(r rows) error {

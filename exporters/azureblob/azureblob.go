@@ -45,24 +45,23 @@ func Definition() exporters.Definition {
 		"by an empty one that is deleted at once; over a blob that exists they stay, unseen, until it is written again, a week at most"
 	def.Promises.LateCommit = "a worker that loses its task while the last bytes of a file of up to 8 MiB are under way may write " +
 		"the same bytes once more; a late list of blocks is refused when anybody else has written meanwhile"
-	def.Clean = clean
-	def.Validate = func(params any) []param.Problem {
-		p := params.(Params)
-		return append(p.validate(), validateMetadata(p.Metadata)...)
-	}
+	def.Clean = exporters.FlatNames("Azure", maxName*utf8.UTFMax, refuse)
+	def.Validate = exporters.ValidateWith(Params.validate)
 	def.Discard = exporters.DiscardWith(discard)
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Check = exporters.CheckWith(check)
 	def.Reading = exporters.NewReading("Imports files from an Azure blob container.", ReadParams{},
 		func(_ context.Context, env exporters.Env, p ReadParams) (exporters.Source, error) {
 			return openSource(env, p)
 		})
-	def.Reading.Validate = func(params any) []param.Problem { return params.(ReadParams).validate() }
+	def.Reading.Validate = exporters.ValidateWith(ReadParams.validate)
 	return def
 }
 
 // validate returns what can never work.
+func (p Params) validate() []param.Problem {
+	return append(p.Place.validate(), validateMetadata(p.Metadata)...)
+}
+
 func (p Place) validate() []param.Problem {
 	if p.AccessKey == "" && p.SAS == "" {
 		return []param.Problem{param.Problemf("storage_access_key", "or sas_token is required")}
@@ -73,23 +72,20 @@ func (p Place) validate() []param.Problem {
 // maxName is what Azure takes for a name, in characters.
 const maxName = 1024
 
-// clean takes leading slashes away, as elsewhere, and refuses what Azure would store under another name.
-func clean(name string) (string, error) {
-	name = strings.TrimLeft(name, "/")
+// refuse returns what Azure does not take, or would store under another name.
+func refuse(name string) error {
 	switch {
-	case name == "" || strings.HasSuffix(name, "/"):
-		return "", errors.New("it is the name of a folder")
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "", errors.New("it has characters that Azure does not take")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("it has characters that Azure does not take")
 	case utf8.RuneCountInString(name) > maxName:
-		return "", errors.New("it is longer than the 1024 characters that Azure takes")
+		return errors.New("it is longer than the 1024 characters that Azure takes")
 	case strings.Contains(name, `\`):
-		return "", errors.New("its backslash would become a slash at Azure")
+		return errors.New("its backslash would become a slash at Azure")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.HasSuffix(part, ".") {
-			return "", errors.New("at Azure the part " + part + " would lose the dots at its end")
+			return errors.New("at Azure the part " + part + " would lose the dots at its end")
 		}
 	}
-	return name, nil
+	return nil
 }

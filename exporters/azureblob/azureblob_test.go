@@ -20,6 +20,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/exporters/azureblob"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 )
 
 const mib = 1 << 20
@@ -85,7 +86,7 @@ func TestNames(t *testing.T) {
 	l := newLab(t)
 	for i, name := range []string{"n/a//b", "n/ lead and trail ", "n/%41%2F", "n/a=b&c+d;e", "n/~!@$^*()_-{}|'<>", "n/#?:\"[]", "n/\u202e\U0001F600"} {
 		f := file{Name: "own.bin", Size: int64(i + 10)}
-		l.exported(t, f, l.with(t, name, nil))
+		l.Exported(t, f, l.With(t, name, nil))
 		if !l.exists(t, name) {
 			t.Errorf("the vendor's client does not find %q", name)
 		}
@@ -136,18 +137,18 @@ func TestCredentials(t *testing.T) {
 				files = append(files, large)
 			}
 			for _, f := range files {
-				task := l.exported(t, f, l.with(t, "credentials/"+name, changes))
-				if shown := object(t, task); strings.Contains(shown, "sig=") || strings.Contains(shown, signature(t, token)) {
+				task := l.Exported(t, f, l.With(t, "credentials/"+name, changes))
+				if shown := exportertest.JSON(t, task); strings.Contains(shown, "sig=") || strings.Contains(shown, signature(t, token)) {
 					t.Errorf("the task shows the signature: %s", shown)
 				}
 			}
 		})
 	}
 	l.Stop(t)
-	if log := l.log.String(); strings.Contains(log, "sig=") || strings.Contains(log, signature(t, token)) || strings.Contains(log, l.key) {
+	if log := l.Log(); strings.Contains(log, "sig=") || strings.Contains(log, signature(t, token)) || strings.Contains(log, l.key) {
 		t.Error("the log shows a secret")
 	}
-	if reads := append(l.calls(http.MethodGet, ""), l.calls(http.MethodHead, "")...); len(reads) > 0 {
+	if reads := append(l.Calls(call(http.MethodGet, "")), l.Calls(call(http.MethodHead, ""))...); len(reads) > 0 {
 		t.Errorf("an export reads, for which it may have no right: %s", reads[0].URL.Path)
 	}
 }
@@ -189,11 +190,11 @@ func TestRefusals(t *testing.T) {
 			if test.token != "" {
 				changes = map[string]any{"storage_access_key": nil, "sas_token": test.token}
 			}
-			task := l.export(t, small, l.with(t, "refusals/"+name, changes))
+			task := l.Export(t, small, l.With(t, "refusals/"+name, changes))
 			if task.Code != test.code || !strings.Contains(task.Message, test.text) {
 				t.Errorf("got %s (%s), want %s: %s", task.Code, task.Message, test.code, test.text)
 			}
-			if shown := object(t, task) + l.log.String(); strings.Contains(shown, "sig=") || strings.Contains(shown, "canary") {
+			if shown := exportertest.JSON(t, task) + l.Log(); strings.Contains(shown, "sig=") || strings.Contains(shown, "canary") {
 				t.Errorf("a secret is shown: %s", shown)
 			}
 		})
@@ -246,14 +247,15 @@ func TestAnswers(t *testing.T) {
 		{307, "", "", []string{"Location", "http://127.0.0.1:1/"}, "", engine.Invalid, "which is not followed"},
 	} {
 		t.Run(fmt.Sprint(test.status, " ", test.code, " ", test.want), func(t *testing.T) {
-			w := &wire{tamper: func(r *http.Request) *http.Response {
+			w := &exportertest.Wire{}
+			w.Always(with(func(r *http.Request) *http.Response {
 				return answer(r, test.status, test.code, test.message, test.header...)
-			}}
+			}))
 			p := azureblob.ReadParams{Place: azureblob.Place{Account: "acc", Container: "c", AccessKey: "a2V5"}}
 			if test.sas != "" {
 				p.AccessKey, p.SAS = "", "?sv=2024-11-04&st=2026-01-01T00%3A00%3A00Z&se=2026-01-02&sp=r&sig=c2lnY2FuYXJ5"
 			}
-			source, err := azureblob.Definition().Reading.Open(t.Context(), w.env(), p)
+			source, err := azureblob.Definition().Reading.Open(t.Context(), w.Env(), p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,10 +266,10 @@ func TestAnswers(t *testing.T) {
 			if text := err.Error(); strings.Contains(text, "c2lnY2FuYXJ5") || strings.Contains(text, "sig=") {
 				t.Errorf("the error shows the signature: %s", text)
 			}
-			if len(w.heads) != 1 {
-				t.Errorf("%d requests were made, want one", len(w.heads))
+			if len(w.Heads()) != 1 {
+				t.Errorf("%d requests were made, want one", len(w.Heads()))
 			}
-			if got := w.heads[0].URL.Host; got != "acc.blob.core.windows.net" {
+			if got := w.Heads()[0].URL.Host; got != "acc.blob.core.windows.net" {
 				t.Errorf("the request went to %s", got)
 			}
 		})
@@ -277,13 +279,13 @@ func TestAnswers(t *testing.T) {
 // TestWire looks at what is sent.
 func TestWire(t *testing.T) {
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "wire/small", nil))
-	l.exported(t, large, l.with(t, "wire/large", nil))
-	puts, blocks, lists := l.calls(http.MethodPut, ""), l.calls(http.MethodPut, "block"), l.calls(http.MethodPut, "blocklist")
-	if len(puts) != 1 || len(blocks) != 3 || len(lists) != 1 || len(l.heads) != 5 {
-		t.Fatalf("%d puts, %d blocks, %d lists of %d requests; want 1, 3, 1 of 5", len(puts), len(blocks), len(lists), len(l.heads))
+	l.Exported(t, small, l.With(t, "wire/small", nil))
+	l.Exported(t, large, l.With(t, "wire/large", nil))
+	puts, blocks, lists := l.Calls(call(http.MethodPut, "")), l.Calls(call(http.MethodPut, "block")), l.Calls(call(http.MethodPut, "blocklist"))
+	if len(puts) != 1 || len(blocks) != 3 || len(lists) != 1 || len(l.Heads()) != 5 {
+		t.Fatalf("%d puts, %d blocks, %d lists of %d requests; want 1, 3, 1 of 5", len(puts), len(blocks), len(lists), len(l.Heads()))
 	}
-	for _, r := range l.heads {
+	for _, r := range l.Heads() {
 		for name := range r.Header {
 			if slices.Contains([]string{"X-Ms-Blob-Public-Access", "X-Ms-Access-Tier", "Expect"}, name) {
 				t.Errorf("%s has the header %s", r.URL, name)
@@ -304,8 +306,8 @@ func TestWire(t *testing.T) {
 	}
 	ids := map[string]bool{}
 	for _, r := range blocks {
-		if !has(r, "x-ms-content-crc64") {
-			t.Errorf("a block has no CRC64: %v", r.Header)
+		if !has(r, "Content-Md5") {
+			t.Errorf("a block has no MD5: %v", r.Header)
 		}
 		ids[r.URL.Query().Get("blockid")] = true
 	}
@@ -329,7 +331,7 @@ func TestDamage(t *testing.T) {
 	for comp, f := range map[string]file{"": small, "block": large} {
 		t.Run("comp="+comp, func(t *testing.T) {
 			l := newLab(t)
-			l.once(http.MethodPut, comp, func(req *http.Request) *http.Response {
+			l.Once(call(http.MethodPut, comp), with(func(req *http.Request) *http.Response {
 				whole, err := io.ReadAll(req.Body)
 				if err != nil {
 					t.Error(err)
@@ -337,10 +339,10 @@ func TestDamage(t *testing.T) {
 				whole[len(whole)/2] ^= 1
 				req.Body = io.NopCloser(bytes.NewReader(whole))
 				return nil
-			})
-			l.exported(t, f, l.with(t, "damage/"+f.digest(t), nil))
+			}))
+			l.Exported(t, f, l.With(t, "damage/"+f.Digest(t), nil))
 			l.Stop(t)
-			if !strings.Contains(l.log.String(), "The file was damaged on its way to Azure.") {
+			if !strings.Contains(l.Log(), "The file was damaged on its way to Azure.") {
 				t.Error("the store took damaged bytes")
 			}
 		})
@@ -367,7 +369,7 @@ func TestProperties(t *testing.T) {
 		for _, f := range files {
 			t.Run(fmt.Sprint(name, " ", f.Name), func(t *testing.T) {
 				blob := "properties/" + name + f.Name
-				l.exported(t, f, l.with(t, blob, map[string]any{"metadata": test.metadata}))
+				l.Exported(t, f, l.With(t, blob, map[string]any{"metadata": test.metadata}))
 				got, err := l.blob(t, blob).GetProperties(t.Context(), nil)
 				if err != nil {
 					t.Fatal(err)
@@ -437,14 +439,14 @@ func TestCrowded(t *testing.T) {
 			if _, err := l.blob(t, name).StageBlock(t.Context(), "b3RoZXI=", body, nil); err != nil {
 				t.Fatal(err)
 			}
-			l.set(func(req *http.Request) *http.Response {
+			l.Always(with(func(req *http.Request) *http.Response {
 				if req.URL.Query().Get("comp") == "block" {
 					return answer(req, http.StatusBadRequest, code, "")
 				}
 				return nil
-			})
-			l.exported(t, large, l.with(t, name, nil))
-			if puts := l.calls(http.MethodPut, ""); len(puts) != 1 {
+			}))
+			l.Exported(t, large, l.With(t, name, nil))
+			if puts := l.Calls(call(http.MethodPut, "")); len(puts) != 1 {
 				t.Errorf("%d requests had the whole file, want one", len(puts))
 			}
 			// The emulator keeps the block when the whole blob is put, as Azure does not; other tests want none left.
@@ -462,7 +464,7 @@ func TestCrowded(t *testing.T) {
 // file be sent again as a whole.
 func TestOtherWriter(t *testing.T) {
 	l, name := newLab(t), "other/writer"
-	l.once(http.MethodPut, "blocklist", func(*http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "blocklist"), with(func(*http.Request) *http.Response {
 		id, body := base64.StdEncoding.EncodeToString(make([]byte, 24)), streaming.NopCloser(strings.NewReader("other"))
 		if _, err := l.blob(t, name).StageBlock(t.Context(), id, body, nil); err != nil {
 			t.Error(err)
@@ -471,9 +473,9 @@ func TestOtherWriter(t *testing.T) {
 			t.Error(err)
 		}
 		return nil
-	})
-	l.exported(t, large, l.with(t, name, nil))
-	if n := len(l.calls(http.MethodPut, "block")); n != 6 {
+	}))
+	l.Exported(t, large, l.With(t, name, nil))
+	if n := len(l.Calls(call(http.MethodPut, "block"))); n != 6 {
 		t.Errorf("%d blocks were sent, want 3 and 3 again", n)
 	}
 }
@@ -481,11 +483,11 @@ func TestOtherWriter(t *testing.T) {
 // TestGoesOn has the list of blocks fail once: the blocks that are there must not be sent again.
 func TestGoesOn(t *testing.T) {
 	l := newLab(t)
-	l.once(http.MethodPut, "blocklist", func(req *http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "blocklist"), with(func(req *http.Request) *http.Response {
 		return answer(req, http.StatusServiceUnavailable, "ServerBusy", "", "Retry-After", "1")
-	})
-	l.exported(t, large, l.with(t, "goes/on", nil))
-	if blocks, lists := len(l.calls(http.MethodPut, "block")), len(l.calls(http.MethodPut, "blocklist")); blocks != 3 || lists != 2 {
+	}))
+	l.Exported(t, large, l.With(t, "goes/on", nil))
+	if blocks, lists := len(l.Calls(call(http.MethodPut, "block"))), len(l.Calls(call(http.MethodPut, "blocklist"))); blocks != 3 || lists != 2 {
 		t.Errorf("%d blocks and %d lists were sent, want 3 and 2", blocks, lists)
 	}
 }
@@ -495,14 +497,14 @@ func TestTokenExpires(t *testing.T) {
 	l := newLab(t)
 	now := time.Now()
 	token := l.sas(t, sas.ContainerPermissions{Create: true, Write: true, Delete: true}, time.Time{}, now.Add(time.Hour))
-	l.once(http.MethodPut, "block", func(req *http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "block"), with(func(req *http.Request) *http.Response {
 		return answer(req, http.StatusForbidden, "AuthenticationFailed", "", "Date", now.Add(2*time.Hour).UTC().Format(http.TimeFormat))
-	})
-	task := l.export(t, large, l.with(t, "token/expires", map[string]any{"storage_access_key": nil, "sas_token": token}))
+	}))
+	task := l.Export(t, large, l.With(t, "token/expires", map[string]any{"storage_access_key": nil, "sas_token": token}))
 	if task.Code != engine.Unauthorized || !strings.Contains(task.Message, "The sas_token has expired") {
 		t.Errorf("it ended %s: %s", task.Code, task.Message)
 	}
-	if n := len(l.calls(http.MethodPut, "block")); n > 3 {
+	if n := len(l.Calls(call(http.MethodPut, "block"))); n > 3 {
 		t.Errorf("%d blocks were tried, want at most 3", n)
 	}
 	if left := l.Unfinished(t); len(left) > 0 {
@@ -514,18 +516,18 @@ func TestTokenExpires(t *testing.T) {
 // export over it removes them.
 func TestBlocksOverExisting(t *testing.T) {
 	l, name := newLab(t), "existing/blob"
-	l.exported(t, small, l.with(t, name, nil))
+	l.Exported(t, small, l.With(t, name, nil))
 	before, err := l.blob(t, name).GetProperties(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.once(http.MethodPut, "blocklist", func(req *http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "blocklist"), with(func(req *http.Request) *http.Response {
 		return answer(req, http.StatusForbidden, "AuthorizationFailure", "")
-	})
-	if task := l.export(t, large, l.with(t, name, nil)); task.Code != engine.Denied {
+	}))
+	if task := l.Export(t, large, l.With(t, name, nil)); task.Code != engine.Denied {
 		t.Fatalf("the export ended %s: %s", task.Code, task.Message)
 	}
-	l.holds(t, name, small)
+	l.Holds(t, name, small)
 	after, err := l.blob(t, name).GetProperties(t.Context(), nil)
 	if err != nil || *after.ETag != *before.ETag {
 		t.Errorf("the old blob was touched, %v", err)
@@ -533,7 +535,7 @@ func TestBlocksOverExisting(t *testing.T) {
 	if len(l.uncommitted(t, name)) == 0 {
 		t.Error("no block stays, so Promises.StaysUnder says too little")
 	}
-	l.exported(t, large, l.with(t, name, nil))
+	l.Exported(t, large, l.With(t, name, nil))
 	if left := l.uncommitted(t, name); len(left) > 0 {
 		t.Errorf("there are still blocks: %v", left)
 	}
@@ -542,7 +544,7 @@ func TestBlocksOverExisting(t *testing.T) {
 func TestDiscard(t *testing.T) {
 	l, name := newLab(t), "discard/new"
 	def := azureblob.Definition()
-	state := []byte(object(t, map[string]any{"container": l.container, "blob": name, "block": 8 * mib}))
+	state := []byte(exportertest.JSON(t, map[string]any{"container": l.container, "blob": name, "block": 8 * mib}))
 	stage := func() {
 		body := streaming.NopCloser(strings.NewReader("ours"))
 		if _, err := l.blob(t, name).StageBlock(t.Context(), "b3Vycw==", body, nil); err != nil {
@@ -551,11 +553,11 @@ func TestDiscard(t *testing.T) {
 	}
 	discard := func(rights sas.ContainerPermissions) error {
 		token := l.sas(t, rights, time.Time{}, time.Now().Add(day))
-		params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", map[string]any{"storage_access_key": nil, "sas_token": token}))))
+		params, problems := def.Params.Decode([]byte(exportertest.JSON(t, l.With(t, "", map[string]any{"storage_access_key": nil, "sas_token": token}))))
 		if problems != nil {
 			t.Fatal(problems)
 		}
-		return def.Discard(t.Context(), l.env(), params, state)
+		return def.Discard(t.Context(), l.Env(), params, state)
 	}
 	stage()
 	err := discard(sas.ContainerPermissions{Create: true, Write: true})
@@ -581,7 +583,7 @@ func TestMemory(t *testing.T) {
 	f := file{Name: "own.bin", Size: 96 * mib}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	task := l.export(t, f, l.with(t, "memory", nil))
+	task := l.Export(t, f, l.With(t, "memory", nil))
 	runtime.ReadMemStats(&after)
 	if task.Status != engine.StatusFinished {
 		t.Fatalf("the export ended %s: %s", task.Code, task.Message)
@@ -589,7 +591,7 @@ func TestMemory(t *testing.T) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > 16*mib {
 		t.Errorf("%d MiB were allocated for %d MiB", got/mib, f.Size/mib)
 	}
-	l.holds(t, "memory", f)
+	l.Holds(t, "memory", f)
 }
 
 func TestCheck(t *testing.T) {
@@ -612,11 +614,11 @@ func TestCheck(t *testing.T) {
 			[]string{"true The blob service", "false The sas_token does not allow to write here"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", test.changes))))
+			params, problems := def.Params.Decode([]byte(exportertest.JSON(t, l.With(t, "", test.changes))))
 			if problems != nil {
 				t.Fatal(problems)
 			}
-			found := def.Check(t.Context(), l.env(), params)
+			found := def.Check(t.Context(), l.Env(), params)
 			for i, f := range found {
 				if i >= len(test.want) || !strings.HasPrefix(fmt.Sprint(f.OK, " ", f.Text), test.want[i]) {
 					t.Errorf("finding %d is %v %s, want %q", i, f.OK, f.Text, test.want)

@@ -2,30 +2,25 @@ package azureblob
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
 )
 
 const (
 	blocksAtOnce = 4
 	mostBlocks   = 50_000
-	saveEvery    = 2 * time.Second
-	saveWithin   = 10 * time.Second
 	answerWithin = 2 * time.Second
 )
 
@@ -48,12 +43,9 @@ func blockSize(size int64) int64 {
 type upload struct {
 	*exporter
 	exporters.Delivery
+	exporters.Kept[state]
 	api *blockblob.Client
 	ids []string
-
-	mu    sync.Mutex
-	state state
-	saved time.Time
 }
 
 // upload sends a file in blocks, going on with what an earlier try left.
@@ -62,7 +54,7 @@ func (e *exporter) upload(ctx context.Context, api *blockblob.Client, d exporter
 	if err := u.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := u.send(ctx); err != nil {
+	if err := u.Keep(ctx, exporters.Each(ctx, blocksAtOnce, u.missing(), u.stage)); err != nil {
 		return nil, err
 	}
 	return u.commit(ctx)
@@ -70,23 +62,17 @@ func (e *exporter) upload(ctx context.Context, api *blockblob.Client, d exporter
 
 // begin takes up a saved upload or begins one, which is saved before anything is sent.
 func (u *upload) begin(ctx context.Context) error {
-	saved, err := u.Checkpoint.Load(ctx)
-	if err != nil {
+	if err := u.Recall(ctx, u.Checkpoint); err != nil {
 		return err
 	}
-	if saved != nil {
-		if err := json.Unmarshal(saved, &u.state); err != nil {
-			return unknownState(err)
-		}
-	}
 	count := int((u.File.Size + blockSize(u.File.Size) - 1) / blockSize(u.File.Size))
-	if u.state.Block != blockSize(u.File.Size) || len(u.state.Staged) != (count+7)/8 {
-		u.state = state{Container: u.place.Container, Blob: u.Name, Block: blockSize(u.File.Size), Staged: make([]byte, (count+7)/8)}
-		if err := u.save(ctx); err != nil {
+	if u.State.Block != blockSize(u.File.Size) || len(u.State.Staged) != (count+7)/8 {
+		u.State = state{Container: u.place.Container, Blob: u.Name, Block: blockSize(u.File.Size), Staged: make([]byte, (count+7)/8)}
+		if err := u.Save(ctx); err != nil {
 			return err
 		}
 	}
-	u.ids = blockIDs(u.Delivery, u.state.Block, count)
+	u.ids = blockIDs(u.Delivery, u.State.Block, count)
 	return nil
 }
 
@@ -101,72 +87,20 @@ func blockIDs(d exporters.Delivery, block int64, count int) []string {
 	return ids
 }
 
-// save keeps the state as it is now.
-func (u *upload) save(ctx context.Context) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.saved = time.Now()
-	raw, err := json.Marshal(u.state)
-	if err != nil {
-		return err
-	}
-	return u.Checkpoint.Save(ctx, raw)
-}
-
-// send stages the blocks that are missing, several at once. When it returns, none is under way any more.
-func (u *upload) send(ctx context.Context) error {
-	missing := u.missing()
-	sending, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range blocksAtOnce {
-		wg.Go(func() {
-			for i := range next {
-				if err := u.stage(sending, i); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	for _, i := range missing {
-		select {
-		case next <- i:
-			continue
-		case <-sending.Done():
-		}
-		break
-	}
-	close(next)
-	wg.Wait()
-	return u.keep(ctx, context.Cause(sending))
-}
-
 // missing are the numbers of the blocks that Azure has not confirmed.
 func (u *upload) missing() (numbers []int) {
 	for i := range u.ids {
-		if u.state.Staged[i/8]&(1<<(i%8)) == 0 {
+		if u.State.Staged[i/8]&(1<<(i%8)) == 0 {
 			numbers = append(numbers, i)
 		}
 	}
 	return numbers
 }
 
-// keep saves what has arrived, also when that is not all: failed is why.
-func (u *upload) keep(ctx context.Context, failed error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-	defer cancel()
-	err := u.save(ctx)
-	if failed != nil && errors.Is(err, engine.ErrLeaseLost) {
-		return failed
-	}
-	return errors.Join(failed, err)
-}
-
-// stage sends one block. Azure compares its CRC64.
+// stage sends one block. Azure compares its MD5: a CRC64, which would do as well, costs its emulator more than all else.
 func (u *upload) stage(ctx context.Context, i int) error {
-	offset := int64(i) * u.state.Block
-	size := min(u.state.Block, u.File.Size-offset)
+	offset := int64(i) * u.State.Block
+	size := min(u.State.Block, u.File.Size-offset)
 	sum, err := u.sum(ctx, offset, size)
 	if err != nil {
 		return err
@@ -176,18 +110,11 @@ func (u *upload) stage(ctx context.Context, i int) error {
 	calling, done := patiently(ctx, content)
 	defer done()
 	_, err = u.api.StageBlock(calling, u.ids[i], content,
-		&blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeCRC64(sum)})
+		&blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeMD5(sum)})
 	if err != nil {
 		return u.fault(ctx, err, "write")
 	}
-	u.mu.Lock()
-	u.state.Staged[i/8] |= 1 << (i % 8)
-	due := time.Since(u.saved) > saveEvery
-	u.mu.Unlock()
-	if due {
-		return u.save(ctx)
-	}
-	return nil
+	return u.Note(ctx, func(st *state) { st.Staged[i/8] |= 1 << (i % 8) })
 }
 
 // patiently returns a context for a request that ends with ctx while the content is being sent, and a little later when all
@@ -206,22 +133,19 @@ func patiently(ctx context.Context, content *body) (calling context.Context, don
 	return calling, func() { stop(); cancel(nil) }
 }
 
-// azureSum is the table of the CRC64 that Azure knows.
-var azureSum = crc64.MakeTable(0x9A6C9329AC4BC9B5)
-
-// sum returns the CRC64 of a part of the file. It goes ahead of the bytes, so these are read twice rather than held.
-func (u *upload) sum(ctx context.Context, offset, size int64) (uint64, error) {
+// sum returns the MD5 of a part of the file. It goes ahead of the bytes, so these are read twice rather than held.
+func (u *upload) sum(ctx context.Context, offset, size int64) ([]byte, error) {
 	src, err := u.OpenSeeker(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer src.Close()
 	if _, err := src.Seek(offset, io.SeekStart); err != nil {
-		return 0, err
+		return nil, err
 	}
-	sum := crc64.New(azureSum)
+	sum := md5.New()
 	_, err = io.CopyBuffer(sum, io.LimitReader(src, size), make([]byte, 64<<10))
-	return sum.Sum64(), err
+	return sum.Sum(nil), err
 }
 
 // commit makes the blob of its blocks. It may be repeated when its answer was lost: Azure then finds the blocks in the blob
@@ -244,8 +168,8 @@ func (u *upload) forget(ctx context.Context, failed error) error {
 	if !says(failed, bloberror.InvalidBlockList) {
 		return failed
 	}
-	clear(u.state.Staged)
-	return errors.Join(failed, u.save(ctx))
+	clear(u.State.Staged)
+	return errors.Join(failed, u.Save(ctx))
 }
 
 // crowded reports whether the blob has blocks of another upload that keep ours away: their ids have another length, or they

@@ -2,7 +2,6 @@ package azureblob
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -17,11 +16,7 @@ import (
 // discard removes the blocks of an upload that will not be finished. Azure does that only when the blob is written, so an
 // empty one is put there and deleted at once, each under the condition that nobody else has written. A blob that exists is
 // left alone: its own content matters more than blocks that nobody sees and Azure removes.
-func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) error {
-	var st state
-	if err := json.Unmarshal(saved, &st); err != nil {
-		return unknownState(err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	p.Container = st.Container
 	c, err := newClient(env, p.Place)
 	if err != nil {

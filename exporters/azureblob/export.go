@@ -3,7 +3,6 @@ package azureblob
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"io"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -88,6 +87,3 @@ func facts(etag *azcore.ETag, version *string, f engine.File) map[string]string 
 	}
 	return facts
 }
-
-// unknownState is the error for a checkpoint that cannot be read.
-func unknownState(err error) error { return fmt.Errorf("read the state of an upload: %w", err) }

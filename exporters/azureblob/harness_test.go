@@ -3,11 +3,9 @@ package azureblob_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -115,20 +113,7 @@ func (a azurite) Read(t testing.TB, name string) (exportertest.Object, bool) {
 func (a azurite) get(t testing.TB, name string) (http.Header, []byte, bool) {
 	t.Helper()
 	address := "http://" + a.address + (&url.URL{Path: "/" + a.account + "/" + a.container + "/" + name}).EscapedPath()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.ReplaceAll(address, "+", "%2B"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotFound {
-		t.Fatalf("get %q: %s, %v", name, resp.Status, err)
-	}
-	return resp.Header, body, resp.StatusCode == http.StatusOK
+	return exportertest.Get(t, address)
 }
 
 // Unfinished implements exportertest.Harness: Azure lists blobs that have nothing but blocks of an unfinished upload, and is

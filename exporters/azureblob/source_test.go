@@ -2,7 +2,6 @@ package azureblob_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,10 +14,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
-	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/exporters/azureblob"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 )
 
 // put writes a blob with the vendor's client.
@@ -31,29 +29,6 @@ func (l *lab) put(t testing.TB, name, content string, metadata ...string) {
 	if _, err := l.blob(t, name).Upload(t.Context(), streaming.NopCloser(strings.NewReader(content)), options); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// imported runs an import and returns its end and what came.
-func (l *lab) imported(t testing.TB, operation string, params map[string]any) (engine.Task, map[string]string) {
-	t.Helper()
-	job := l.MustSubmit(t, enginetest.Task("i", operation, object(t, params)))
-	task, got := l.MustEnd(t, job.ID).Tasks[0], map[string]string{}
-	if task.Result == nil {
-		return task, got
-	}
-	for _, f := range task.Result.Files {
-		src, err := l.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Close()
-		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = string(content)
-	}
-	return task, got
 }
 
 func TestImport(t *testing.T) {
@@ -70,13 +45,13 @@ func TestImport(t *testing.T) {
 	l.put(t, "in/folder", "", "hdi_isfolder", "true")
 	l.put(t, "in/marker/", "")
 	read := l.sas(t, sas.ContainerPermissions{Read: true, List: true}, time.Time{}, time.Now().Add(day))
-	l.set(func(req *http.Request) *http.Response {
+	l.Always(with(func(req *http.Request) *http.Response {
 		if query := req.URL.Query(); query.Get("comp") == "list" && query.Has("sig") { // a SAS does not sign it, so pages can be made small
 			query.Set("maxresults", "2")
 			req.URL.RawQuery = query.Encode()
 		}
 		return nil
-	})
+	}))
 	for name, test := range map[string]struct {
 		params map[string]any
 		want   []string
@@ -99,7 +74,7 @@ func TestImport(t *testing.T) {
 			for k, v := range test.params {
 				params[k] = v
 			}
-			task, got := l.imported(t, "import/azure/blob", l.with(t, "", params))
+			task, got := l.Imported(t, "import/azure/blob", l.With(t, "", params))
 			if task.Code != test.code {
 				t.Fatalf("the import ended %s: %s", task.Code, task.Message)
 			}
@@ -114,10 +89,10 @@ func TestImport(t *testing.T) {
 			}
 		})
 	}
-	if lists := l.calls(http.MethodGet, "list"); !slices.ContainsFunc(lists, func(r *http.Request) bool { return r.URL.Query().Has("marker") }) {
+	if lists := l.Calls(call(http.MethodGet, "list")); !slices.ContainsFunc(lists, func(r *http.Request) bool { return r.URL.Query().Has("marker") }) {
 		t.Error("no second page was asked for")
 	}
-	if task, got := l.imported(t, "import/azure-blob", l.with(t, "in/1.txt", nil)); got["1.txt"] != "content 1" {
+	if task, got := l.Imported(t, "import/azure-blob", l.With(t, "in/1.txt", nil)); got["1.txt"] != "content 1" {
 		t.Errorf("by its alias it ended %s: %s with %q", task.Code, task.Message, got)
 	}
 }
@@ -125,35 +100,13 @@ func TestImport(t *testing.T) {
 func TestOpen(t *testing.T) {
 	l := newLab(t)
 	l.put(t, "open/a", "0123456789")
-	source, err := azureblob.Definition().Reading.Open(t.Context(), l.env(), azureblob.ReadParams{Place: azureblob.Place{
+	source, err := azureblob.Definition().Reading.Open(t.Context(), l.Env(), azureblob.ReadParams{Place: azureblob.Place{
 		Account: l.account, AccessKey: param.Secret(l.key), Container: l.container, Endpoint: l.service(l.address)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	stat, err := source.Stat(t.Context(), "open/a")
-	if err != nil || stat.Size != 10 || stat.Version == "" {
-		t.Fatalf("got %+v, %v", stat, err)
-	}
-	err = source.List(t.Context(), "open/", func(o exporters.Object) error {
-		if o != stat {
-			t.Errorf("listed as %+v, want %+v", o, stat)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	for offset, want := range map[int64]string{0: "0123456789", 4: "456789", 9: "9"} {
-		body, err := source.Open(t.Context(), stat, offset)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(body); string(got) != want || err != nil {
-			t.Errorf("from %d on it is %q, %v; want %q", offset, got, err, want)
-		}
-		body.Close()
-	}
+	stat := exportertest.Reads(t, source, "open/a", "0123456789")
 	l.put(t, "open/a", "changed...")
 	if _, err := source.Open(t.Context(), stat, 4); engine.CodeOf(err) != engine.Conflict {
 		t.Errorf("a changed blob: got %v, want %s", err, engine.Conflict)

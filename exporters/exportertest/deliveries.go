@@ -189,8 +189,8 @@ func (s *suite) refuses(t *testing.T) {
 	params := s.Params(t, s.Address(), name)
 	params[f.Name] = "folder/"
 	_, err := r.Submit(t.Context(), r.User, engine.Submission{Tasks: []engine.TaskSpec{
-		{Name: "make", Operation: "test/make", Params: []byte(object(t, two))},
-		{Name: "export", Operation: s.operation(), Params: []byte(object(t, params)), Input: []string{"make"}},
+		{Name: "make", Operation: "test/make", Params: []byte(JSON(t, two))},
+		{Name: "export", Operation: s.operation(), Params: []byte(JSON(t, params)), Input: []string{"make"}},
 	}})
 	if engine.CodeOf(err) != engine.Invalid {
 		t.Errorf("a name that ends in a slash: got %v, want it to be invalid", err)

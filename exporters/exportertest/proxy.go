@@ -76,6 +76,13 @@ func (p *proxy) whenStalled() <-chan struct{} {
 	return p.stalled
 }
 
+// sent returns how many bytes came from the exporter since the faults were set.
+func (p *proxy) sent() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
+}
+
 // counted returns how many pieces came from the server since the faults were set.
 func (p *proxy) counted() int {
 	p.mu.Lock()

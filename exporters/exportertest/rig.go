@@ -186,8 +186,8 @@ func (s *suite) name() string {
 func (r *rig) submit(t testing.TB, m made, params map[string]any) engine.Job {
 	t.Helper()
 	r.remember(params)
-	return r.MustSubmit(t, enginetest.Task("make", "test/make", object(t, m)),
-		enginetest.Task("export", r.suite.operation(), object(t, params), "make"))
+	return r.MustSubmit(t, enginetest.Task("make", "test/make", JSON(t, m)),
+		enginetest.Task("export", r.suite.operation(), JSON(t, params), "make"))
 }
 
 // export makes and exports files and returns the export's end.
@@ -201,7 +201,7 @@ func (r *rig) end(t testing.TB, job engine.ID) engine.Task {
 	t.Helper()
 	task := enginetest.Named(t, r.MustEnd(t, job), "export")
 	r.checkSecrets(t, "the task's message", task.Message)
-	r.checkSecrets(t, "the task", object(t, task))
+	r.checkSecrets(t, "the task", JSON(t, task))
 	return task
 }
 
@@ -300,7 +300,8 @@ func (r *rig) checkSecrets(t testing.TB, where, text string) {
 	}
 }
 
-func object(t testing.TB, v any) string {
+// JSON returns the value as JSON.
+func JSON(t testing.TB, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -3,7 +3,6 @@ package exportertest_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,15 +94,10 @@ func definition() exporters.Definition {
 		func(_ context.Context, env exporters.Env, p params) (exporters.Exporter, error) {
 			return &client{env, p}, nil
 		})
-	def.Discard = exporters.DiscardWith(func(ctx context.Context, env exporters.Env, p params, state []byte) error {
-		return (&client{env, p}).call(ctx, http.MethodDelete, "/parts/"+uploadOf(state), "", nil, 0)
+	def.Discard = exporters.DiscardWith(func(ctx context.Context, env exporters.Env, p params, st state) error {
+		return (&client{env, p}).call(ctx, http.MethodDelete, "/parts/"+st.Upload, "", nil, 0)
 	})
 	return def
-}
-
-func uploadOf(state []byte) (upload string) {
-	_ = json.Unmarshal(state, &upload)
-	return upload
 }
 
 // client is the exporter.
@@ -122,25 +116,50 @@ func (c *client) Export(ctx context.Context, d exporters.Delivery) (exporters.Re
 		}
 		return receipt, c.call(ctx, http.MethodPut, object, d.File.MIME, body, d.File.Size)
 	}
-	upload, _ := json.Marshal(d.ID)
-	if err := d.Checkpoint.Save(ctx, upload); err != nil {
+	var kept exporters.Kept[state]
+	if err := kept.Recall(ctx, d.Checkpoint); err != nil {
 		return receipt, err
 	}
-	for i := int64(0); i*chunk < d.File.Size; i++ {
-		size := min(chunk, d.File.Size-i*chunk)
-		body, err := d.OpenRange(ctx, i*chunk, size)
-		if err != nil {
-			return receipt, err
-		}
-		if err := c.call(ctx, http.MethodPut, fmt.Sprintf("/parts/%s/%d", d.ID, i), "", body, size); err != nil {
-			return receipt, err
-		}
+	kept.State.Upload = d.ID
+	if err := kept.Save(ctx); err != nil { // before anything is there
+		return receipt, err
+	}
+	if err := kept.Keep(ctx, c.parts(ctx, d, &kept)); err != nil {
+		return receipt, err
 	}
 	if err := d.Commit(ctx); err != nil {
 		return receipt, err
 	}
 	err := c.call(ctx, http.MethodPost, object+"?upload="+d.ID, d.File.MIME, nil, 0)
+	if engine.CodeOf(err) == engine.NotFound { // it was made an object, and the answer lost
+		kept.State.Arrived = 0
+		err = kept.Keep(ctx, engine.Wrap(err, engine.Unavailable, "The shelf has forgotten the upload."))
+	}
 	return receipt, err
+}
+
+// state is what is kept of a delivery in parts.
+type state struct {
+	Upload  string `json:"upload"`
+	Arrived int64  `json:"arrived"` // parts
+}
+
+// parts sends the parts that have not arrived.
+func (c *client) parts(ctx context.Context, d exporters.Delivery, kept *exporters.Kept[state]) error {
+	for i := kept.State.Arrived; i*chunk < d.File.Size; i++ {
+		size := min(chunk, d.File.Size-i*chunk)
+		body, err := d.OpenRange(ctx, i*chunk, size)
+		if err != nil {
+			return err
+		}
+		if err := c.call(ctx, http.MethodPut, fmt.Sprintf("/parts/%s/%d", d.ID, i), "", body, size); err != nil {
+			return err
+		}
+		if err := kept.Note(ctx, func(st *state) { st.Arrived = i + 1 }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *client) Close() error { return nil }

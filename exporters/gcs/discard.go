@@ -3,7 +3,6 @@ package gcs
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,11 +14,7 @@ import (
 )
 
 // discard cancels a session. That takes its address alone, so it works with a key that was withdrawn meanwhile.
-func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) error {
-	var st state
-	if err := json.Unmarshal(saved, &st); err != nil {
-		return unknownState(err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	if st.Session == "" {
 		return nil
 	}
@@ -51,11 +46,7 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 		return append(findings, exporters.Finding{Text: engine.MessageOf(err)})
 	}
 	findings = append(findings, exporters.Finding{OK: true, Text: fmt.Sprintf("It may create objects in the bucket %q.", p.Bucket)})
-	saved, err := json.Marshal(state{Session: address})
-	if err == nil {
-		err = discard(ctx, env, p, saved)
-	}
-	if err != nil {
+	if err := discard(ctx, env, p, state{Session: address}); err != nil {
 		findings = append(findings, exporters.Finding{Text: "The upload that was opened to try this could not be cancelled; Google ends it " +
 			"after a week. " + engine.MessageOf(err)})
 	}

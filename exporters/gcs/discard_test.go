@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
 
@@ -27,36 +28,36 @@ func TestDiscard(t *testing.T) {
 		}
 		return nil, nil
 	})
-	if task := l.export(t, large, l.with(t, name, nil)); task.Code != engine.Denied {
+	if task := l.export(t, large, l.With(t, name, nil)); task.Code != engine.Denied {
 		t.Fatalf("the export ended %s: %s", task.Code, task.Message)
 	}
 	if len(l.Unfinished(t)) == 0 {
 		t.Fatal("the session should be left, since its cancellation was refused")
 	}
-	params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", map[string]any{"private_key": otherKey()}))))
+	params, problems := def.Params.Decode([]byte(exportertest.JSON(t, l.With(t, "", map[string]any{"private_key": otherKey()}))))
 	if problems != nil {
 		t.Fatal(problems)
 	}
 	for range 2 { // it bears repeating
-		if err := def.Discard(t.Context(), l.env(), params, []byte(object(t, map[string]any{"session": session}))); err != nil {
+		if err := def.Discard(t.Context(), l.Env(), params, []byte(exportertest.JSON(t, map[string]any{"session": session}))); err != nil {
 			t.Error(err)
 		}
 	}
 	l.leavesNothing(t, name)
-	if err := def.Discard(t.Context(), l.env(), params, []byte(`{}`)); err != nil {
+	if err := def.Discard(t.Context(), l.Env(), params, []byte(`{}`)); err != nil {
 		t.Errorf("nothing opened: %v", err)
 	}
 	l.always("none", nil)
-	l.exported(t, large, l.with(t, name, nil))
+	l.exported(t, large, l.With(t, name, nil))
 	session = l.calls("send")[0].URL.String()
-	if err := def.Discard(t.Context(), l.env(), params, []byte(object(t, map[string]any{"session": session}))); err != nil {
+	if err := def.Discard(t.Context(), l.Env(), params, []byte(exportertest.JSON(t, map[string]any{"session": session}))); err != nil {
 		t.Errorf("a session that has become an object: %v", err)
 	}
 	l.holds(t, name, large)
 	l.always("cancel", func(req *http.Request) (*http.Response, error) {
 		return answer(req, http.StatusForbidden, "forbidden", "no"), nil
 	})
-	err := def.Discard(t.Context(), l.env(), params, []byte(object(t, map[string]any{"session": session})))
+	err := def.Discard(t.Context(), l.Env(), params, []byte(exportertest.JSON(t, map[string]any{"session": session})))
 	if engine.CodeOf(err) != engine.Denied || strings.Contains(err.Error(), "upload_id") {
 		t.Errorf("a refused cancellation: got %v", err)
 	}
@@ -83,7 +84,7 @@ func TestCheck(t *testing.T) {
 		"uncancel": {nil, "cancel", []string{"true Google knows", "true It may create", "false The upload that was opened", "true It may replace"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			params, problems := def.Params.Decode([]byte(object(t, l.with(t, "", test.changes))))
+			params, problems := def.Params.Decode([]byte(exportertest.JSON(t, l.With(t, "", test.changes))))
 			if problems != nil {
 				t.Fatal(problems)
 			}
@@ -95,7 +96,7 @@ func TestCheck(t *testing.T) {
 				}
 				return answer(req, http.StatusForbidden, "forbidden", "no"), nil
 			})
-			found := def.Check(t.Context(), l.env(), params)
+			found := def.Check(t.Context(), l.Env(), params)
 			for i, f := range found {
 				if i >= len(test.want) || !strings.HasPrefix(fmt.Sprint(f.OK, " ", f.Text), test.want[i]) {
 					t.Errorf("finding %d is %v %s, want %q", i, f.OK, f.Text, test.want)

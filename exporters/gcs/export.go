@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
@@ -28,14 +29,17 @@ const (
 )
 
 // exporter delivers to one bucket.
-type exporter struct{ *client }
+type exporter struct {
+	*client
+	replaces atomic.Bool // an object was there already
+}
 
 func open(env exporters.Env, p Params) (*exporter, error) {
 	c, err := newClient(env, p.Place, scopeWrite)
 	if err != nil {
 		return nil, err
 	}
-	return &exporter{c}, nil
+	return &exporter{client: c}, nil
 }
 
 // Export implements exporters.Exporter. A small file goes in one request, a larger one as an upload that can be gone on with.
@@ -57,15 +61,21 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (exporters.
 func (e *exporter) Close() error { return nil }
 
 // put sends a file in one request, at first as if there were no such object. Where there is one, it is what an earlier try
-// made, or what is to be replaced.
+// made, or what is to be replaced; that is then looked for beforehand with the files that follow, whose bytes would be sent
+// in vain.
 func (e *exporter) put(ctx context.Context, d exporters.Delivery) (resource, error) {
-	o, err := e.insert(ctx, d, 0)
-	if statusOf(err) != http.StatusPreconditionFailed {
-		return o, err
+	if !e.replaces.Load() {
+		if o, err := e.insert(ctx, d, 0); statusOf(err) != http.StatusPreconditionFailed {
+			return o, err
+		}
 	}
 	o, ours, err := e.existing(ctx, d)
-	if err != nil || ours {
+	if err != nil {
 		return o, err
+	}
+	e.replaces.Store(true)
+	if ours {
+		return o, nil
 	}
 	return e.insert(ctx, d, o.Generation)
 }

@@ -10,6 +10,7 @@ import (
 
 	"cloud.google.com/go/storage"
 
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
 
@@ -52,7 +53,7 @@ func TestFront(t *testing.T) {
 // session opens a session by hand.
 func (l *lab) session(t *testing.T, name string, size int64) string {
 	t.Helper()
-	l.exported(t, small, l.with(t, "front/token", nil)) // for its token
+	l.exported(t, small, l.With(t, "front/token", nil)) // for its token
 	token := l.calls("insert")[0].Header.Get("Authorization")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.address+"/upload/storage/v1/b/"+l.bucket+"/o?uploadType=resumable",
 		strings.NewReader(fmt.Sprintf(`{"name": %q, "contentType": "x/y"}`, name)))
@@ -127,7 +128,7 @@ func TestVendor(t *testing.T) {
 	bucket := client.Bucket(l.bucket)
 	for _, f := range []file{small, large} {
 		name := fmt.Sprint("vendor/ö +", f.Size)
-		task := l.exported(t, f, l.with(t, name, nil))
+		task := l.exported(t, f, l.With(t, name, nil))
 		r, err := bucket.Object(name).NewReader(t.Context()) // it compares the CRC32C
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +152,7 @@ func TestVendor(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, got := l.imported(t, l.with(t, "vendor/theirs", nil)); got["theirs"] != "theirs" {
+	if _, got := l.Imported(t, "import/google-cloud-storage", l.With(t, "vendor/theirs", nil)); got["theirs"] != "theirs" {
 		t.Errorf("imported %q", got)
 	}
 }
@@ -166,13 +167,14 @@ func FuzzAnswers(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		w := &wire{tamper: func(kind string, req *http.Request) (*http.Response, error) {
+		w := &exportertest.Wire{}
+		w.Always(byKind(func(kind string, req *http.Request) (*http.Response, error) {
 			if kind == "token" {
 				return answer(req, 200, "", `{"access_token": "the-token", "expires_in": 3600}`, "Content-Type", "text/plain"), nil
 			}
 			return answer(req, status, "", body, "Content-Type", "text/plain"), nil
-		}}
-		source, err := gcs.Definition().Reading.Open(t.Context(), w.env(), reader(""))
+		}))
+		source, err := gcs.Definition().Reading.Open(t.Context(), w.Env(), reader(""))
 		if err != nil {
 			t.Fatal(err)
 		}

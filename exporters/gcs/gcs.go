@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
@@ -44,11 +43,9 @@ func Definition() exporters.Definition {
 		func(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) { return open(env, p) })
 	def.Promises.LostOpening = "only Google knows the address of an upload when the answer that says it is lost; it has no bytes, is in no " +
 		"listing, costs nothing, and ends after a week"
-	def.Clean = clean
+	def.Clean = exporters.FlatNames("Google", 1024, refuse)
 	def.Discard = exporters.DiscardWith(discard)
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Check = exporters.CheckWith(check)
 	def.Reading = exporters.NewReading("Imports files from a Google Cloud Storage bucket.", ReadParams{},
 		func(_ context.Context, env exporters.Env, p ReadParams) (exporters.Source, error) {
 			return openSource(env, p)
@@ -56,27 +53,13 @@ func Definition() exporters.Definition {
 	return def
 }
 
-// maxName is what Google takes for a name, in bytes.
-const maxName = 1024
-
-// clean takes leading slashes away, as elsewhere, and refuses what Google does not take, and what browsers and clients
-// resolve to another object.
-func clean(name string) (string, error) {
-	name = strings.TrimLeft(name, "/")
+// refuse returns what Google does not take.
+func refuse(name string) error {
 	switch {
-	case name == "" || strings.HasSuffix(name, "/"):
-		return "", errors.New("it is the name of a folder")
-	case !utf8.ValidString(name) || strings.ContainsAny(name, "\r\n"):
-		return "", errors.New("it has characters that Google does not take")
-	case len(name) > maxName:
-		return "", errors.New("it is longer than the 1024 bytes that Google takes")
+	case strings.ContainsAny(name, "\r\n"):
+		return errors.New("it has characters that Google does not take")
 	case strings.HasPrefix(name, ".well-known/acme-challenge/"):
-		return "", errors.New("names that begin with .well-known/acme-challenge/ are not taken by Google")
+		return errors.New("names that begin with .well-known/acme-challenge/ are not taken by Google")
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "." || part == ".." {
-			return "", errors.New("its part " + part + " stands for another folder")
-		}
-	}
-	return name, nil
+	return nil
 }

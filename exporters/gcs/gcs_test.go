@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
 
@@ -27,8 +28,8 @@ func TestParameters(t *testing.T) {
 					params[k] = v
 				}
 			}
-			_, problems := def.Params.Decode([]byte(object(t, params)))
-			_, reading := def.Reading.Params.Decode([]byte(object(t, params)))
+			_, problems := def.Params.Decode([]byte(exportertest.JSON(t, params)))
+			_, reading := def.Reading.Params.Decode([]byte(exportertest.JSON(t, params)))
 			if missing == "" {
 				if len(problems)+len(reading) > 0 {
 					t.Errorf("got %v and %v, want no problem", problems, reading)
@@ -57,7 +58,7 @@ func TestNames(t *testing.T) {
 	for i, name := range []string{"n/ lead and trail ", "n/%41%2F", "n/a=b&c+d;e", "n/~!@$^*()_-{}|'<>", "n/#?:\"[]", `n/back\slash`, "n/\u202e\U0001F600"} {
 		for _, size := range []int64{10, 9 * mib} {
 			f := file{Name: "own.bin", Size: size + int64(i)}
-			task := l.exported(t, f, l.with(t, name, nil))
+			task := l.exported(t, f, l.With(t, name, nil))
 			if task.Result.Files[0].Facts["key"] != name {
 				t.Errorf("%q arrived as %q", name, task.Result.Files[0].Facts["key"])
 			}
@@ -168,9 +169,9 @@ func TestNothingOfTheProcess(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "process/small", nil))
-	l.exported(t, large, l.with(t, "process/large", nil))
-	for _, r := range l.heads {
+	l.exported(t, small, l.With(t, "process/small", nil))
+	l.exported(t, large, l.With(t, "process/large", nil))
+	for _, r := range l.Heads() {
 		if r.URL.Host != l.address {
 			t.Errorf("a request went to %s", r.URL.Host)
 		}
@@ -183,7 +184,7 @@ func TestMemory(t *testing.T) {
 	f := file{Name: "own.bin", Size: 64 * mib}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	task := l.export(t, f, l.with(t, "memory", nil))
+	task := l.export(t, f, l.With(t, "memory", nil))
 	runtime.ReadMemStats(&after)
 	if task.Status != engine.StatusFinished {
 		t.Fatalf("the export ended %s: %s", task.Code, task.Message)
@@ -198,12 +199,12 @@ func TestMemory(t *testing.T) {
 // sums of EXP-GCS-12 go with it.
 func TestWire(t *testing.T) {
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "wire/small", nil))
-	l.exported(t, large, l.with(t, "wire/large", nil))
+	l.exported(t, small, l.With(t, "wire/small", nil))
+	l.exported(t, large, l.With(t, "wire/large", nil))
 	if got, want := l.story(), "insert look open send"; got != want {
 		t.Errorf("the requests are %q, want %q", got, want)
 	}
-	for _, r := range l.heads {
+	for _, r := range l.Heads() {
 		of, query := kind(r), r.URL.Query()
 		for _, name := range []string{"Expect", "Content-Encoding", "Accept-Encoding", "X-Guploader-No-308", "X-Goog-Acl", "Transfer-Encoding"} {
 			if r.Header.Get(name) != "" {

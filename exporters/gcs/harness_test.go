@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -87,20 +86,7 @@ func (g google) Read(t testing.TB, name string) (exportertest.Object, bool) {
 // get asks a server without a token.
 func (google) get(t testing.TB, address, path string) (http.Header, []byte, bool) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotFound {
-		t.Fatalf("get %q: %s, %v", path, resp.Status, err)
-	}
-	return resp.Header, body, resp.StatusCode == http.StatusOK
+	return exportertest.Get(t, "http://"+address+path)
 }
 
 func (g google) Unfinished(t testing.TB) (left []string) {

@@ -2,30 +2,25 @@ package gcs_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/exporters"
-	"github.com/gantry-engine/gantry/exporters/gcs"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/tasks/export"
 	"github.com/gantry-engine/gantry/tasks/imports"
 )
 
 const mib = 1 << 20
+
+type file = exportertest.File
 
 var (
 	small = file{Name: "own.bin", Size: 70_001}
@@ -34,84 +29,40 @@ var (
 
 // lab is an engine with the export and the import, whose requests can be seen and tampered with.
 type lab struct {
-	*enginetest.Server
+	*exportertest.Lab
 	google
-	*wire
-	log *logged
-	dir string
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{google: newGoogle(t), wire: &wire{}, log: &logged{}, dir: t.TempDir()}
-	definitions, env := []exporters.Definition{gcs.Definition()}, l.env()
-	operations := append(export.Operations(definitions, env), imports.Sources(definitions, env)...)
-	l.Server = enginetest.New(t, enginetest.Config{Dir: l.dir, Operations: append(operations, maker()), Log: l.log})
-	l.Start(t)
-	return l
+	g := newGoogle(t)
+	l := exportertest.NewLab(t, g, func(d []exporters.Definition, env exporters.Env) []engine.Operation {
+		return append(export.Operations(d, env), imports.Sources(d, env)...)
+	})
+	return &lab{Lab: l, google: g}
 }
 
-// file is a file to be made; its content is random where no text is given.
-type file struct {
-	Name string `json:"name"`
-	Size int64  `json:"size"`
-	Text string `json:"text"`
-}
-
-func (f file) content() io.Reader {
-	if f.Text != "" {
-		return strings.NewReader(f.Text)
-	}
-	return io.LimitReader(rand.NewChaCha8([32]byte{byte(f.Size)}), f.Size)
-}
-
-func (f file) digest(t testing.TB) string {
-	t.Helper()
-	h := sha256.New()
-	if _, err := io.Copy(h, f.content()); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func maker() engine.Operation {
-	op := engine.Define("test/make", "Makes a file.", engine.LaneNet, file{},
-		engine.HandlerFunc[file](func(ctx context.Context, run *engine.Run, f file) (engine.Result, error) {
-			made, err := run.Create(ctx, f.Name, f.content())
-			return engine.Result{Files: []engine.File{made}}, err
-		}))
-	op.Source = true
-	return op
-}
-
-// export runs an export of the file and returns its end.
+// export is Export that looks whether a secret is shown.
 func (l *lab) export(t testing.TB, f file, params map[string]any) engine.Task {
 	t.Helper()
-	job := l.MustSubmit(t, enginetest.Task("make", "test/make", object(t, f)),
-		enginetest.Task("export", "export/google-cloud-storage", object(t, params), "make"))
-	task := enginetest.Named(t, l.MustEnd(t, job.ID), "export")
-	l.showsNothing(t, object(t, task)+task.Message)
+	task := l.Export(t, f, params)
+	l.showsNothing(t, exportertest.JSON(t, task)+task.Message)
 	return task
 }
 
-// exported is export for one that has to arrive.
+// exported is Exported that also looks whether a secret is shown, or a session left.
 func (l *lab) exported(t testing.TB, f file, params map[string]any) engine.Task {
 	t.Helper()
-	task := l.export(t, f, params)
-	if task.Status != engine.StatusFinished {
-		t.Fatalf("the export ended %s: %s\n%s", task.Code, task.Message, l.log.String())
-	}
-	l.holds(t, params["file"].(string), f)
+	task := l.Exported(t, f, params)
+	l.showsNothing(t, exportertest.JSON(t, task)+task.Message)
+	l.leavesNothing(t, params["file"].(string))
 	return task
 }
 
-// holds checks the content of an object, and that no session is left.
+// holds is Holds that also looks whether a session is left.
 func (l *lab) holds(t testing.TB, name string, f file) {
 	t.Helper()
-	got, ok := l.Read(t, name)
-	if sum := sha256.Sum256(got.Bytes); !ok || hex.EncodeToString(sum[:]) != f.digest(t) {
-		t.Errorf("%q has %d bytes (there: %v), which are not those of the file", name, len(got.Bytes), ok)
-	}
+	l.Holds(t, name, f)
 	l.leavesNothing(t, name)
 }
 
@@ -131,52 +82,6 @@ func (l *lab) showsNothing(t testing.TB, text string) {
 		t.Errorf("a secret is shown: %s", text)
 	}
 }
-
-// with returns the parameters for an object of that name with changes; a nil value takes a parameter away.
-func (l *lab) with(t testing.TB, name string, changes map[string]any) map[string]any {
-	t.Helper()
-	params := l.Params(t, l.address, name)
-	maps.Copy(params, changes)
-	maps.DeleteFunc(params, func(_ string, v any) bool { return v == nil })
-	return params
-}
-
-// logged is a log that may be read while it is written.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func object(t testing.TB, v any) string {
-	t.Helper()
-	raw, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
-}
-
-// wire passes requests on, keeps their heads and asks tamper first, which may answer in the server's place.
-type wire struct {
-	mu     sync.Mutex
-	heads  []*http.Request
-	tamper func(kind string, req *http.Request) (*http.Response, error)
-}
-
-func (w *wire) env() exporters.Env { return exporters.Env{HTTP: &http.Client{Transport: w}} }
 
 // kind names what a request is for.
 func kind(req *http.Request) string {
@@ -204,66 +109,48 @@ func kind(req *http.Request) string {
 	return "look"
 }
 
-// RoundTrip implements http.RoundTripper.
-func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	w.heads = append(w.heads, req.Clone(context.Background()))
-	tamper := w.tamper
-	w.mu.Unlock()
-	if tamper != nil {
-		if resp, err := tamper(kind(req), req); resp != nil || err != nil {
-			if req.Body != nil {
-				req.Body.Close()
-			}
-			return resp, err
-		}
-	}
-	return http.DefaultTransport.RoundTrip(req)
+// of matches requests of that kind.
+func of(want string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return kind(r) == want }
 }
 
 // calls returns the heads of all requests of that kind.
-func (w *wire) calls(of string) (heads []*http.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.heads {
-		if kind(r) == of {
-			heads = append(heads, r)
-		}
-	}
-	return heads
-}
+func (l *lab) calls(kind string) []*http.Request { return l.Calls(of(kind)) }
 
 // story is the kinds of all requests but those for tokens, in their order.
-func (w *wire) story() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (l *lab) story() string {
 	var kinds []string
-	for _, r := range w.heads {
+	for _, r := range l.Heads() {
 		kinds = append(kinds, kind(r))
 	}
 	return strings.Join(slices.DeleteFunc(kinds, func(k string) bool { return k == "token" }), " ")
 }
 
-// always tampers with all requests of that kind, from now on.
-func (w *wire) always(of string, tamper func(*http.Request) (*http.Response, error)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.heads = nil
-	w.tamper = func(kind string, req *http.Request) (*http.Response, error) {
+// byKind is a tampering that is told what a request is for.
+func byKind(tamper func(kind string, req *http.Request) (*http.Response, error)) exportertest.Tamper {
+	return func(req *http.Request) (*http.Response, error) { return tamper(kind(req), req) }
+}
+
+// set forgets what was asked, and makes tamper what is asked from now on.
+func (l *lab) set(tamper func(kind string, req *http.Request) (*http.Response, error)) {
+	l.Forget()
+	l.Always(byKind(tamper))
+}
+
+// always forgets what was asked, and tampers with all requests of that kind from now on.
+func (l *lab) always(of string, tamper exportertest.Tamper) {
+	l.set(func(kind string, req *http.Request) (*http.Response, error) {
 		if kind != of {
 			return nil, nil
 		}
 		return tamper(req)
-	}
+	})
 }
 
-// once tampers with the next request of that kind.
-func (w *wire) once(of string, tamper func(*http.Request) (*http.Response, error)) {
-	var first sync.Once
-	w.always(of, func(req *http.Request) (resp *http.Response, err error) {
-		first.Do(func() { resp, err = tamper(req) })
-		return resp, err
-	})
+// once forgets what was asked, and tampers with the next request of that kind.
+func (l *lab) once(kind string, tamper exportertest.Tamper) {
+	l.Forget()
+	l.Once(of(kind), tamper)
 }
 
 // lost lets a request arrive, and its answer not.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"sync"
-	"time"
 )
 
 // stretch is how many bytes are read at a time from one reader, so that those before a break count as read.
@@ -26,9 +25,7 @@ type rest struct {
 // rest returns the file from the last stretch on that is known to have been read; at is where that is. What the session
 // already has of it is read once more, since its sum has to be known to make the commit.
 func (u *upload) rest(ctx context.Context, from int64) *rest {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return &rest{ctx: ctx, upload: u, at: min(from, u.state.Read) / stretch * stretch}
+	return &rest{ctx: ctx, upload: u, at: min(from, u.State.Read) / stretch * stretch}
 }
 
 // Read implements io.Reader.
@@ -70,19 +67,7 @@ func (r *rest) ended() error {
 	if r.at == r.upload.File.Size {
 		return r.upload.Commit(r.ctx)
 	}
-	return r.upload.noteRead(r.ctx, r.at)
-}
-
-// noteRead notes up to where the file was read, and saves that now and then.
-func (u *upload) noteRead(ctx context.Context, to int64) error {
-	u.mu.Lock()
-	u.state.Read = max(u.state.Read, to)
-	due := time.Since(u.saved) > saveEvery
-	u.mu.Unlock()
-	if due {
-		return u.save(ctx)
-	}
-	return nil
+	return r.upload.Note(r.ctx, func(st *state) { st.Read = max(st.Read, r.at) })
 }
 
 // Close implements io.Closer.

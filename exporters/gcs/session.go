@@ -13,16 +13,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
-)
-
-const (
-	saveEvery  = 2 * time.Second
-	saveWithin = 10 * time.Second
 )
 
 // state is what a checkpoint holds. How much has arrived Google is asked, since it may have kept less than was sent.
@@ -35,10 +28,7 @@ type state struct {
 type upload struct {
 	*exporter
 	exporters.Delivery
-
-	mu    sync.Mutex
-	state state
-	saved time.Time
+	exporters.Kept[state]
 }
 
 // progress is how far a session is: what it wants next, or the object that it has become.
@@ -62,21 +52,15 @@ func (e *exporter) upload(ctx context.Context, d exporters.Delivery) (resource, 
 
 // begin takes up a saved session or opens one. That it is about to be opened is saved before.
 func (u *upload) begin(ctx context.Context) (progress, error) {
-	saved, err := u.Checkpoint.Load(ctx)
-	if err != nil {
+	if err := u.Recall(ctx, u.Checkpoint); err != nil {
 		return progress{}, err
 	}
-	if saved != nil {
-		if err := json.Unmarshal(saved, &u.state); err != nil {
-			return progress{}, unknownState(err)
-		}
-	}
-	if u.state.Session != "" {
+	if u.State.Session != "" {
 		p, err := u.ask(ctx)
 		if !isGone(err) {
 			return p, u.settle(ctx, err)
 		}
-		u.state.Session = ""
+		u.State.Session = ""
 	}
 	o, ours, err := u.existing(ctx, u.Delivery)
 	switch {
@@ -86,7 +70,7 @@ func (u *upload) begin(ctx context.Context) (progress, error) {
 	case ours:
 		return progress{made: &o}, nil
 	}
-	if err := u.save(ctx); err != nil {
+	if err := u.Save(ctx); err != nil {
 		return progress{}, err
 	}
 	return progress{}, u.open(ctx, o.Generation)
@@ -98,8 +82,8 @@ func (u *upload) open(ctx context.Context, generation int64) error {
 	if err != nil {
 		return u.settle(ctx, err)
 	}
-	u.state.Session = address
-	return u.save(ctx)
+	u.State.Session = address
+	return u.Save(ctx)
 }
 
 // session opens a session and returns its address.
@@ -155,7 +139,7 @@ func (u *upload) send(ctx context.Context, from int64) (progress, error) {
 
 // tell makes a request to the session. Its address is all that it takes.
 func (u *upload) tell(ctx context.Context, contentRange string, body io.Reader, size int64) (progress, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.state.Session, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.State.Session, body)
 	if err != nil {
 		return progress{}, hidden()
 	}
@@ -202,14 +186,14 @@ func (u *upload) settle(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case u.state.Session != "" && isGone(err):
+	case u.State.Session != "" && isGone(err):
 		return u.forget(ctx, err)
 	case statusOf(err) == http.StatusPreconditionFailed:
 		return u.contested(ctx, err)
 	case isDamaged(err):
-		u.state.Session = ""
+		u.State.Session = ""
 	}
-	return u.keep(ctx, err)
+	return u.Keep(ctx, err)
 }
 
 // contested is the error for an object that is not what it was when the session was opened. If it may be looked at, the next
@@ -218,38 +202,12 @@ func (u *upload) contested(ctx context.Context, err error) error {
 	if _, _, denied := u.existing(ctx, u.Delivery); statusOf(denied) == http.StatusForbidden {
 		err = denied
 	}
-	u.state.Session = ""
-	return u.keep(ctx, err)
+	u.State.Session = ""
+	return u.Keep(ctx, err)
 }
 
 // forget notes that the session is gone, so that the next try opens another.
 func (u *upload) forget(ctx context.Context, cause error) error {
-	u.state.Session = ""
-	return u.keep(ctx, engine.Wrap(cause, engine.Unavailable, "Google has forgotten the upload. It is begun anew."))
+	u.State.Session = ""
+	return u.Keep(ctx, engine.Wrap(cause, engine.Unavailable, "Google has forgotten the upload. It is begun anew."))
 }
-
-// keep saves what is known after a failure.
-func (u *upload) keep(ctx context.Context, failed error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-	defer cancel()
-	err := u.save(ctx)
-	if errors.Is(err, engine.ErrLeaseLost) {
-		return failed
-	}
-	return errors.Join(failed, err)
-}
-
-// save keeps the state as it is now.
-func (u *upload) save(ctx context.Context) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.saved = time.Now()
-	raw, err := json.Marshal(u.state)
-	if err != nil {
-		return err
-	}
-	return u.Checkpoint.Save(ctx, raw)
-}
-
-// unknownState is the error for a checkpoint that cannot be read.
-func unknownState(err error) error { return fmt.Errorf("read the state of an upload: %w", err) }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 )
 
 // TestSessionGone holds EXP-GCS-01: when the session is gone so are its bytes, and another is opened.
@@ -32,7 +33,7 @@ func TestSessionGone(t *testing.T) {
 				}
 				return answer(req, status, text, ""), nil
 			})
-			l.exported(t, large, l.with(t, name, nil))
+			l.exported(t, large, l.With(t, name, nil))
 			if got, want := l.story(), "look open send look open send"; got != want {
 				t.Errorf("the requests are %q, want %q", got, want)
 			}
@@ -53,18 +54,11 @@ func TestSessionGone(t *testing.T) {
 			}
 			return nil, nil
 		})
-		task := l.export(t, large, l.with(t, "gone/ask", nil))
+		task := l.export(t, large, l.With(t, "gone/ask", nil))
 		if got, want := l.story(), "look open send ask look open send"; task.Status != engine.StatusFinished || got != want {
 			t.Errorf("ended %s %s after %q, want %q", task.Status, task.Message, got, want)
 		}
 	})
-}
-
-// set makes tamper what is asked from now on.
-func (w *wire) set(tamper func(kind string, req *http.Request) (*http.Response, error)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.heads, w.tamper = nil, tamper
 }
 
 // TestGoesOn holds EXP-GCS-02 and EXP-GCS-03: after a break Google is asked what it has, which is nothing when it says nothing,
@@ -85,7 +79,7 @@ func TestGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.once("send", test.fault)
-			l.exported(t, large, l.with(t, "on/"+name, nil))
+			l.exported(t, large, l.With(t, "on/"+name, nil))
 			var got []int64
 			for _, r := range l.calls("send") {
 				var first, last, size int64
@@ -120,15 +114,15 @@ func TestNotARedirect(t *testing.T) {
 	l.once("send", func(req *http.Request) (*http.Response, error) {
 		return says(http.StatusPermanentRedirect, "Location", "http://127.0.0.1:1/stolen")(req)
 	})
-	l.exported(t, large, l.with(t, "not/a-redirect", nil))
+	l.exported(t, large, l.With(t, "not/a-redirect", nil))
 	for of, size := range map[string]int64{"token": small.Size, "insert": small.Size, "open": large.Size, "look": large.Size} {
 		fresh := newLab(t)
 		fresh.always(of, says(http.StatusTemporaryRedirect, "Location", "http://127.0.0.1:1/stolen"))
-		task := fresh.export(t, file{Name: "own.bin", Size: size}, fresh.with(t, "not/followed", nil))
+		task := fresh.export(t, file{Name: "own.bin", Size: size}, fresh.With(t, "not/followed", nil))
 		if task.Code != engine.Invalid {
 			t.Errorf("%s: ended %s (%s), want it not to be followed", of, task.Code, task.Message)
 		}
-		for _, r := range fresh.heads {
+		for _, r := range fresh.Heads() {
 			if r.URL.Host != fresh.address {
 				t.Errorf("%s: a request followed to %s", of, r.URL.Host)
 			}
@@ -158,7 +152,7 @@ func TestLostAnswers(t *testing.T) {
 				}
 				return resp, err
 			})
-			task := l.export(t, test.file, l.with(t, name, nil))
+			task := l.export(t, test.file, l.With(t, name, nil))
 			if got := l.story(); task.Status != engine.StatusFinished || got != test.want {
 				t.Errorf("ended %s (%s) after %q, want %q", task.Status, task.Message, got, test.want)
 			}
@@ -181,7 +175,7 @@ func TestLostAnswers(t *testing.T) {
 			}
 			return nil, nil
 		})
-		task := l.export(t, large, l.with(t, "lost/all", nil))
+		task := l.export(t, large, l.With(t, "lost/all", nil))
 		if got, want := l.story(), "look open send ask look"; task.Status != engine.StatusFinished || got != want {
 			t.Errorf("ended %s (%s) after %q, want %q", task.Status, task.Message, got, want)
 		}
@@ -195,9 +189,9 @@ func TestReplaces(t *testing.T) {
 	for _, f := range []file{small, large} {
 		t.Run(fmt.Sprint(f.Size), func(t *testing.T) {
 			name := fmt.Sprint("replaces/", f.Size)
-			first := l.exported(t, f, l.with(t, name, nil)).Result.Files[0].Facts["generation"]
+			first := l.exported(t, f, l.With(t, name, nil)).Result.Files[0].Facts["generation"]
 			l.always("none", nil)
-			second := l.exported(t, f, l.with(t, name, nil)).Result.Files[0].Facts["generation"]
+			second := l.exported(t, f, l.With(t, name, nil)).Result.Files[0].Facts["generation"]
 			if first == second {
 				t.Error("it was not written again")
 			}
@@ -222,8 +216,8 @@ func TestOtherWriter(t *testing.T) {
 				}
 				return nil, nil
 			})
-			l.exported(t, f, l.with(t, name, nil))
-			if !strings.Contains(l.log.String(), "Somebody else has written the object meanwhile.") {
+			l.exported(t, f, l.With(t, name, nil))
+			if !strings.Contains(l.Log(), "Somebody else has written the object meanwhile.") {
 				t.Error("our write did not notice")
 			}
 		})
@@ -253,14 +247,14 @@ func TestRights(t *testing.T) {
 	for _, f := range []file{small, large} {
 		t.Run(fmt.Sprint(f.Size), func(t *testing.T) {
 			name := fmt.Sprint("rights/", f.Size)
-			creator := l.with(t, name, map[string]any{"client_email": "creator@" + l.accounts})
+			creator := l.With(t, name, map[string]any{"client_email": "creator@" + l.accounts})
 			l.exported(t, f, creator)
 			task := l.export(t, f, creator)
 			if task.Code != engine.Denied || !strings.Contains(task.Message, "storage.objects.delete") || !strings.Contains(task.Message, "There is an object") {
 				t.Errorf("replacing ended %s: %s", task.Code, task.Message)
 			}
 			l.holds(t, name, f)
-			task = l.export(t, f, l.with(t, name, map[string]any{"client_email": "reader@" + l.accounts}))
+			task = l.export(t, f, l.With(t, name, map[string]any{"client_email": "reader@" + l.accounts}))
 			if task.Code != engine.Denied || !strings.Contains(task.Message, "storage.objects.create") {
 				t.Errorf("a reader's export ended %s: %s", task.Code, task.Message)
 			}
@@ -268,7 +262,7 @@ func TestRights(t *testing.T) {
 	}
 	t.Run("lost", func(t *testing.T) { // who may not look cannot tell whether it was ours
 		l.once("insert", lost)
-		task := l.export(t, small, l.with(t, "rights/lost", map[string]any{"client_email": "creator@" + l.accounts}))
+		task := l.export(t, small, l.With(t, "rights/lost", map[string]any{"client_email": "creator@" + l.accounts}))
 		if task.Code != engine.Denied {
 			t.Errorf("ended %s: %s", task.Code, task.Message)
 		}
@@ -289,7 +283,7 @@ func TestDamage(t *testing.T) {
 				req.Body = io.NopCloser(bytes.NewReader(whole))
 				return nil, nil
 			})
-			l.exported(t, f, l.with(t, "damage/"+of, nil))
+			l.exported(t, f, l.With(t, "damage/"+of, nil))
 			if n := len(l.calls(of)); n != 2 {
 				t.Errorf("%d requests had the file, want 2", n)
 			}
@@ -306,8 +300,8 @@ func TestDamage(t *testing.T) {
 				}
 				return resp, err
 			})
-			l.exported(t, f, l.with(t, name, nil))
-			if !strings.Contains(l.log.String(), "Google does not confirm") {
+			l.exported(t, f, l.With(t, name, nil))
+			if !strings.Contains(l.Log(), "Google does not confirm") {
 				t.Error("a wrong sum was taken for right")
 			}
 		})
@@ -331,7 +325,7 @@ func TestLies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.once(lie.of, lie.says)
-			task := l.export(t, lie.file, l.with(t, "lies/"+name, nil))
+			task := l.export(t, lie.file, l.With(t, "lies/"+name, nil))
 			if task.Status != engine.StatusFinished {
 				t.Fatalf("ended %s (%s) after %q", task.Code, task.Message, l.story())
 			}
@@ -356,21 +350,21 @@ func TestSessionIsSecret(t *testing.T) {
 		}
 		return answer(req, http.StatusBadRequest, "invalid", "The upload "+req.URL.String()+" with "+id+" is odd."), nil
 	})
-	task := l.export(t, large, l.with(t, "secret", nil))
+	task := l.export(t, large, l.With(t, "secret", nil))
 	l.Stop(t)
 	if task.Code != engine.Invalid || !strings.Contains(task.Message, "[redacted] is odd") || id == "" {
 		t.Fatalf("ended %s: %s", task.Code, task.Message)
 	}
-	if shown := object(t, task) + l.log.String(); strings.Contains(shown, id) {
+	if shown := exportertest.JSON(t, task) + l.Log(); strings.Contains(shown, id) {
 		t.Errorf("the session is shown: %s", shown)
 	}
-	l.showsNothing(t, l.log.String())
+	l.showsNothing(t, l.Log())
 	l.leavesNothing(t, "secret")
 }
 
 // absent checks that none of the engine's files has the text.
 func (l *lab) absent(t *testing.T, text string) {
-	err := filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(l.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -2,7 +2,10 @@ package gcs
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/url"
@@ -67,7 +70,7 @@ func (r resource) object() exporters.Object {
 	return exporters.Object{Name: r.Name, Size: r.Size, Version: strconv.FormatInt(r.Generation, 10)}
 }
 
-// Open implements exporters.Source. An object that lies there compressed is taken as it lies: unpacked by Google on its way, it
+// Open implements exporters.Source. Who reads the whole of an object learns at its end whether it is what Google has. An object that lies there compressed is taken as it lies: unpacked by Google on its way, it
 // would have another size, and could not be gone on with.
 func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
 	query := url.Values{"alt": {"media"}}
@@ -99,7 +102,43 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 		resp.Body.Close()
 		return nil, err
 	}
+	if want := sumIn(resp.Header); offset == 0 && want != "" {
+		return &compared{ReadCloser: resp.Body, sum: crc32.New(castagnoli), want: want}, nil
+	}
 	return resp.Body, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sumIn returns the CRC32C of the whole object as the answer says it; empty if it does not.
+func sumIn(header http.Header) string {
+	for part := range strings.SplitSeq(strings.Join(header.Values("X-Goog-Hash"), ","), ",") {
+		if sum, ok := strings.CutPrefix(strings.TrimSpace(part), "crc32c="); ok {
+			return sum
+		}
+	}
+	return ""
+}
+
+// compared is an object from its beginning, whose end is an error when its CRC32C is another than Google has. The error is not
+// one that the download could go on after.
+type compared struct {
+	io.ReadCloser
+	sum  hash.Hash32
+	want string
+}
+
+// Read implements io.Reader.
+func (c *compared) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.sum.Write(p[:n])
+	if err != io.EOF { //nolint:errorlint // only the bare EOF is an end
+		return n, err
+	}
+	if got := base64.StdEncoding.EncodeToString(c.sum.Sum(nil)); got != c.want {
+		return n, engine.Errorf(engine.Invalid, "The object arrived damaged: its CRC32C is %s, and at Google it is %s. Import it once more.", got, c.want)
+	}
+	return n, io.EOF
 }
 
 // Close implements exporters.Source.

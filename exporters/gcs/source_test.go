@@ -10,36 +10,13 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
 
 func secretKey() param.Secret { return param.Secret(otherKey()) }
-
-// imported runs an import and returns its end and what came.
-func (l *lab) imported(t testing.TB, params map[string]any) (engine.Task, map[string]string) {
-	t.Helper()
-	job := l.MustSubmit(t, enginetest.Task("i", "import/google-cloud-storage", object(t, params)))
-	task, got := l.MustEnd(t, job.ID).Tasks[0], map[string]string{}
-	if task.Result == nil {
-		return task, got
-	}
-	for _, f := range task.Result.Files {
-		src, err := l.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Close()
-		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = string(content)
-	}
-	return task, got
-}
 
 func TestImport(t *testing.T) {
 	l := newLab(t)
@@ -80,7 +57,7 @@ func TestImport(t *testing.T) {
 			for k, v := range test.params {
 				params[k] = v
 			}
-			task, got := l.imported(t, l.with(t, "", params))
+			task, got := l.Imported(t, "import/google-cloud-storage", l.With(t, "", params))
 			if task.Code != test.code {
 				t.Fatalf("the import ended %s: %s", task.Code, task.Message)
 			}
@@ -102,7 +79,7 @@ func TestImport(t *testing.T) {
 
 func (l *lab) source(t *testing.T) exporters.Source {
 	t.Helper()
-	source, err := gcs.Definition().Reading.Open(t.Context(), l.env(), gcs.ReadParams{Place: gcs.Place{Project: l.project, Bucket: l.bucket,
+	source, err := gcs.Definition().Reading.Open(t.Context(), l.Env(), gcs.ReadParams{Place: gcs.Place{Project: l.project, Bucket: l.bucket,
 		Email: "reader@" + l.accounts, PrivateKey: param.Secret(l.key), Endpoint: "http://" + l.address, TokenURL: "http://" + l.address + "/token"}})
 	if err != nil {
 		t.Fatal(err)
@@ -116,29 +93,7 @@ func TestOpen(t *testing.T) {
 	l.put(t, "open/a", "0123456789")
 	source := l.source(t)
 	defer source.Close()
-	stat, err := source.Stat(t.Context(), "open/a")
-	if err != nil || stat.Size != 10 || stat.Version == "" || stat.Version == "0" {
-		t.Fatalf("got %+v, %v", stat, err)
-	}
-	err = source.List(t.Context(), "open/", func(o exporters.Object) error {
-		if o != stat {
-			t.Errorf("listed as %+v, want %+v", o, stat)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	for offset, want := range map[int64]string{0: "0123456789", 4: "456789", 9: "9"} {
-		body, err := source.Open(t.Context(), stat, offset)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(body); string(got) != want || err != nil {
-			t.Errorf("from %d on it is %q, %v; want %q", offset, got, err, want)
-		}
-		body.Close()
-	}
+	stat := exportertest.Reads(t, source, "open/a", "0123456789")
 	for _, r := range l.calls("media") {
 		if got := r.URL.Query().Get("ifGenerationMatch"); got != stat.Version {
 			t.Errorf("the condition is generation %q, want %s", got, stat.Version)
@@ -154,6 +109,41 @@ func TestOpen(t *testing.T) {
 	l.put(t, "open/a", "changed...")
 	if _, err := source.Open(t.Context(), stat, 4); engine.CodeOf(err) != engine.Conflict {
 		t.Errorf("a changed object: got %v, want %s", err, engine.Conflict)
+	}
+}
+
+// TestDamagedDownload holds that an object that is not what Google has is no import, and that one without a sum is.
+func TestDamagedDownload(t *testing.T) {
+	l := newLab(t)
+	for name, test := range map[string]struct {
+		hash []string
+		want engine.Code
+	}{
+		"damaged": {[]string{"md5=eA==", "crc32c=AAAAAA=="}, engine.Invalid},
+		"joined":  {[]string{"crc32c=AAAAAA==,md5=eA=="}, engine.Invalid},
+		"no sum":  {[]string{"md5=eA=="}, ""},
+		"whole":   {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.put(t, "damaged/"+name, "0123456789")
+			l.once("media", func(req *http.Request) (*http.Response, error) {
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				if err == nil && test.hash != nil {
+					resp.Header["X-Goog-Hash"] = test.hash
+				}
+				return resp, err
+			})
+			task, got := l.Imported(t, "import/google-cloud-storage", l.With(t, "damaged/"+name, nil))
+			if task.Code != test.want || test.want != "" && !strings.Contains(task.Message, "CRC32C") {
+				t.Errorf("ended %q: %s, want %q", task.Code, task.Message, test.want)
+			}
+			if want := test.want == ""; (got[name] == "0123456789") != want || len(got) > 0 != want {
+				t.Errorf("got %q", got)
+			}
+			if n := len(l.calls("media")); n != 1 {
+				t.Errorf("%d downloads, want 1", n)
+			}
+		})
 	}
 }
 
@@ -176,7 +166,7 @@ func TestBrokenDownload(t *testing.T) {
 				}
 				return resp, err
 			})
-			task, got := l.imported(t, l.with(t, "broken/"+name, nil))
+			task, got := l.Imported(t, "import/google-cloud-storage", l.With(t, "broken/"+name, nil))
 			switch {
 			case changed && got[name] != "" && strings.HasPrefix(got[name], "0"):
 				t.Errorf("it begins with one object, and ends %q with %s", got[name][9990:], task.Code)
@@ -202,7 +192,7 @@ func TestCompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.put(t, "compressed/a.txt", packed.String(), "contentEncoding", "gzip")
-	task, got := l.imported(t, l.with(t, "compressed/a.txt", nil))
+	task, got := l.Imported(t, "import/google-cloud-storage", l.With(t, "compressed/a.txt", nil))
 	if task.Status != engine.StatusFinished || got["a.txt"] != packed.String() {
 		t.Errorf("ended %s (%s) with %d bytes, want %d", task.Code, task.Message, len(got["a.txt"]), packed.Len())
 	}

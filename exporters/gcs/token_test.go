@@ -11,6 +11,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/gcs"
 )
 
@@ -32,8 +33,8 @@ func TestAssertion(t *testing.T) {
 		asked = append(asked, claims)
 		return nil, err
 	})
-	l.exported(t, small, l.with(t, "assertion", nil))
-	if task, _ := l.imported(t, l.with(t, "assertion", nil)); task.Status != engine.StatusFinished {
+	l.exported(t, small, l.With(t, "assertion", nil))
+	if task, _ := l.Imported(t, "import/google-cloud-storage", l.With(t, "assertion", nil)); task.Status != engine.StatusFinished {
 		t.Fatalf("the import ended %s: %s", task.Code, task.Message)
 	}
 	scopes := []string{"https://www.googleapis.com/auth/devstorage.read_write", "https://www.googleapis.com/auth/devstorage.read_only"}
@@ -69,7 +70,7 @@ func TestTokenEnds(t *testing.T) {
 			if of == "insert" {
 				l.put(t, name, "old") // which takes a second request
 			}
-			l.exported(t, f, l.with(t, name, nil))
+			l.exported(t, f, l.With(t, name, nil))
 			if n := len(l.calls("token")); n != 2 {
 				t.Errorf("%d tokens were asked for, want 2", n)
 			}
@@ -78,7 +79,7 @@ func TestTokenEnds(t *testing.T) {
 	l.always("insert", func(req *http.Request) (*http.Response, error) {
 		return answer(req, http.StatusUnauthorized, "authError", "Invalid Credentials"), nil
 	})
-	if task := l.export(t, small, l.with(t, "token/never", nil)); task.Code != engine.Unauthorized || len(l.calls("insert")) != 1 {
+	if task := l.export(t, small, l.With(t, "token/never", nil)); task.Code != engine.Unauthorized || len(l.calls("insert")) != 1 {
 		t.Errorf("ended %s (%s) after %q", task.Code, task.Message, l.story())
 	}
 }
@@ -110,19 +111,20 @@ func TestRefusedKeys(t *testing.T) {
 		"no answer": {200, `[`, nil, engine.Invalid, "answered 200 without a token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &wire{tamper: func(_ string, req *http.Request) (*http.Response, error) {
+			w := &exportertest.Wire{}
+			w.Always(byKind(func(_ string, req *http.Request) (*http.Response, error) {
 				resp := answer(req, test.status, "", test.body, append(test.header, "Content-Type", "text/plain")...)
 				return resp, nil
-			}}
-			source, err := gcs.Definition().Reading.Open(t.Context(), w.env(), reader(""))
+			}))
+			source, err := gcs.Definition().Reading.Open(t.Context(), w.Env(), reader(""))
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = source.Stat(t.Context(), "x")
-			if engine.CodeOf(err) != test.want || !strings.Contains(engine.MessageOf(err), test.text) || len(w.heads) != 1 {
-				t.Errorf("got %s: %s after %d requests; want %s: %s", engine.CodeOf(err), engine.MessageOf(err), len(w.heads), test.want, test.text)
+			if engine.CodeOf(err) != test.want || !strings.Contains(engine.MessageOf(err), test.text) || len(w.Heads()) != 1 {
+				t.Errorf("got %s: %s after %d requests; want %s: %s", engine.CodeOf(err), engine.MessageOf(err), len(w.Heads()), test.want, test.text)
 			}
-			if got := w.heads[0].URL.String(); got != "https://oauth2.googleapis.com/token" {
+			if got := w.Heads()[0].URL.String(); got != "https://oauth2.googleapis.com/token" {
 				t.Errorf("the request went to %s", got)
 			}
 		})
@@ -161,13 +163,14 @@ func TestAnswers(t *testing.T) {
 		{302, "", "", []string{"Location", "http://127.0.0.1:1/"}, engine.Invalid, "which is not followed"},
 	} {
 		t.Run(fmt.Sprint(test.status, " ", test.reason, " ", test.want), func(t *testing.T) {
-			w := &wire{tamper: func(kind string, req *http.Request) (*http.Response, error) {
+			w := &exportertest.Wire{}
+			w.Always(byKind(func(kind string, req *http.Request) (*http.Response, error) {
 				if kind == "token" {
 					return answer(req, 200, "", `{"access_token": "the-token", "expires_in": 3600}`, "Content-Type", "text/plain"), nil
 				}
 				return answer(req, test.status, test.reason, test.message, test.header...), nil
-			}}
-			source, err := gcs.Definition().Reading.Open(t.Context(), w.env(), reader(""))
+			}))
+			source, err := gcs.Definition().Reading.Open(t.Context(), w.Env(), reader(""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +181,7 @@ func TestAnswers(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "the-token") {
 				t.Errorf("the error shows the token: %v", err)
 			}
-			if got, want := w.calls("media")[0].URL.String(), "https://storage.googleapis.com/storage/v1/b/b/o/x%2Fy?alt=media"; got != want {
+			if got, want := w.Calls(of("media"))[0].URL.String(), "https://storage.googleapis.com/storage/v1/b/b/o/x%2Fy?alt=media"; got != want {
 				t.Errorf("the request went to %s, want %s", got, want)
 			}
 		})
@@ -199,10 +202,11 @@ func TestAddresses(t *testing.T) {
 		"http://a b/":                         "",
 	} {
 		t.Run(endpoint, func(t *testing.T) {
-			w := &wire{tamper: func(kind string, req *http.Request) (*http.Response, error) {
+			w := &exportertest.Wire{}
+			w.Always(byKind(func(kind string, req *http.Request) (*http.Response, error) {
 				return answer(req, 200, "", `{"access_token": "the-token", "expires_in": 3600}`, "Content-Type", "text/plain"), nil
-			}}
-			source, err := gcs.Definition().Reading.Open(t.Context(), w.env(), reader(endpoint))
+			}))
+			source, err := gcs.Definition().Reading.Open(t.Context(), w.Env(), reader(endpoint))
 			if want == "" {
 				if engine.CodeOf(err) != engine.Invalid || !strings.Contains(engine.MessageOf(err), "endpoint") {
 					t.Errorf("got %v, want it to be invalid", err)
@@ -215,7 +219,7 @@ func TestAddresses(t *testing.T) {
 			if _, err := source.Stat(t.Context(), "x"); err != nil {
 				t.Error(err)
 			}
-			if got := w.calls("look")[0].URL.String(); !strings.HasPrefix(got, want+"x?") {
+			if got := w.Calls(of("look"))[0].URL.String(); !strings.HasPrefix(got, want+"x?") {
 				t.Errorf("the request went to %s, want %s", got, want)
 			}
 		})

@@ -45,10 +45,10 @@ func open(env exporters.Env, p Params) (*exporter, error) {
 // better not to begin anew after a broken connection; what is larger goes in segments.
 func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (exporters.Receipt, error) {
 	u := &upload{exporter: e, Delivery: d}
-	if err := u.recall(ctx); err != nil {
+	if err := u.Recall(ctx, d.Checkpoint); err != nil {
 		return exporters.Receipt{}, err
 	}
-	if u.state.New.Count > 0 {
+	if u.State.New.Count > 0 {
 		return u.inSegments(ctx)
 	}
 	segment, err := e.plan(ctx, d.File.Size)
@@ -156,10 +156,10 @@ func (e *exporter) put(ctx context.Context, r request, content *body) (swift.Hea
 // it any more.
 func (u *upload) receipt(ctx context.Context, headers swift.Headers) exporters.Receipt {
 	receipt := exporters.Receipt{Facts: map[string]string{"etag": strings.Trim(headers["Etag"], `"`), "location": u.location(u.Name)}}
-	if u.state.New.Count > 0 {
-		receipt.Facts["segments"] = strconv.Itoa(u.state.New.Count)
+	if u.State.New.Count > 0 {
+		receipt.Facts["segments"] = strconv.Itoa(u.State.New.Count)
 	}
-	if err := u.remove(ctx, u.state.Old); err != nil {
+	if err := u.remove(ctx, u.State.Old); err != nil {
 		receipt.Remark = "The segments of the object that was replaced could not be removed. " + engine.MessageOf(err)
 	}
 	return receipt

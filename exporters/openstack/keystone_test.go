@@ -20,7 +20,7 @@ import (
 func checked(t testing.TB, env exporters.Env, params map[string]any) []exporters.Finding {
 	t.Helper()
 	def := openstack.Definition()
-	decoded, problems := def.Params.Decode([]byte(object(t, params)))
+	decoded, problems := def.Params.Decode([]byte(exportertest.JSON(t, params)))
 	if problems != nil {
 		t.Fatal(problems)
 	}
@@ -62,11 +62,11 @@ func TestCheck(t *testing.T) {
 		"no host":       {map[string]any{"auth_url": "http://127.0.0.1:1"}, []string{"false The identity service at auth_url could not be reached"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			params := l.with(t, "", map[string]any{"auth_url": l.keystone, "file_prefix": "checked/"})
+			params := l.With(t, "", map[string]any{"auth_url": l.keystone, "file_prefix": "checked/"})
 			for k, v := range test.changes {
 				params[k] = v
 			}
-			found := checked(t, l.env(), params)
+			found := checked(t, l.Env(), params)
 			for i, f := range found {
 				if i >= len(test.want) || !strings.HasPrefix(fmt.Sprint(f.OK, " ", f.Text), test.want[i]) {
 					t.Errorf("finding %d is %v %s, want %q", i, f.OK, f.Text, test.want)
@@ -126,7 +126,7 @@ func TestDiscovery(t *testing.T) {
 			i := &identity{versions: test.versions, storage: "http://127.0.0.1:1/v1/x"}
 			server := httptest.NewServer(i)
 			defer server.Close()
-			found := checked(t, (&wire{}).env(), map[string]any{"auth_url": server.URL + test.path, "username": "u", "password": "p", "region": "R", "container": "c"})
+			found := checked(t, (&exportertest.Wire{}).Env(), map[string]any{"auth_url": server.URL + test.path, "username": "u", "password": "p", "region": "R", "container": "c"})
 			if got := i.asked[len(i.asked)-1]; got != test.want {
 				t.Errorf("asked %q, want %q last; found %+v", i.asked, test.want, found)
 			}
@@ -151,7 +151,7 @@ func TestEgress(t *testing.T) {
 			if task.Code != want {
 				t.Errorf("ended %s: %s", task.Code, task.Message)
 			}
-			if strings.Contains(log+object(t, task), "canary") {
+			if strings.Contains(log+exportertest.JSON(t, task), "canary") {
 				t.Error("a secret is shown")
 			}
 		})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
@@ -42,11 +41,9 @@ func Definition() exporters.Definition {
 		func(_ context.Context, env exporters.Env, p Params) (exporters.Exporter, error) { return open(env, p) })
 	def.Promises.LateCommit = "Swift knows no condition by which a write could be refused, so a worker that lost its task in that " +
 		"very moment may write the same bytes once more"
-	def.Clean = clean
+	def.Clean = exporters.FlatNames("Swift", 1024, refuse)
 	def.Discard = exporters.DiscardWith(discard)
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Check = exporters.CheckWith(check)
 	def.Reading = exporters.NewReading("Imports files from a container of OpenStack Object Storage (Swift).", ReadParams{},
 		func(_ context.Context, env exporters.Env, p ReadParams) (exporters.Source, error) {
 			return openSource(env, p)
@@ -54,25 +51,10 @@ func Definition() exporters.Definition {
 	return def
 }
 
-// maxName is what Swift takes for a name, in bytes.
-const maxName = 1024
-
-// clean takes leading slashes away, as elsewhere, and refuses what Swift does not take and what browsers and clients
-// resolve to another object.
-func clean(name string) (string, error) {
-	name = strings.TrimLeft(name, "/")
-	switch {
-	case name == "" || strings.HasSuffix(name, "/"):
-		return "", errors.New("it is the name of a folder")
-	case !utf8.ValidString(name) || strings.Contains(name, "\x00"):
-		return "", errors.New("it has characters that Swift does not take")
-	case len(name) > maxName:
-		return "", errors.New("it is longer than the 1024 bytes that Swift takes")
+// refuse returns what Swift does not take.
+func refuse(name string) error {
+	if strings.Contains(name, "\x00") {
+		return errors.New("it has characters that Swift does not take")
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "." || part == ".." {
-			return "", errors.New("its part " + part + " stands for another folder")
-		}
-	}
-	return name, nil
+	return nil
 }

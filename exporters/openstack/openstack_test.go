@@ -16,6 +16,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/openstack"
 )
 
@@ -33,11 +34,11 @@ func TestParameters(t *testing.T) {
 			params := map[string]any{"auth_url": "some-url", "username": "some-user", "password": "some-password", "region": "some-region",
 				"container": "some-container"}
 			delete(params, field)
-			_, problems := openstack.Definition().Params.Decode([]byte(object(t, params)))
+			_, problems := openstack.Definition().Params.Decode([]byte(exportertest.JSON(t, params)))
 			if want == "" && len(problems) > 0 || want != "" && (len(problems) != 1 || problems[0].Field != field) {
 				t.Errorf("without it: got %v", problems)
 			}
-			if _, problems = openstack.Definition().Reading.Params.Decode([]byte(object(t, params))); (want == "") != (len(problems) == 0) {
+			if _, problems = openstack.Definition().Reading.Params.Decode([]byte(exportertest.JSON(t, params))); (want == "") != (len(problems) == 0) {
 				t.Errorf("an import without it: got %v", problems)
 			}
 		})
@@ -57,9 +58,9 @@ func TestNames(t *testing.T) {
 	}
 	l := newLab(t)
 	for i, name := range []string{"n/a//b", "n/ lead and trail ", "n/%41%2F", "n/a=b&c+d;e", "n/#?:\"[]", "n/\u202e\U0001F600", "n/a\nb", strings.Repeat("n", 1024)} {
-		l.exported(t, file{Name: "own.bin", Size: int64(i + 10)}, l.with(t, name, nil))
+		l.Exported(t, file{Name: "own.bin", Size: int64(i + 10)}, l.With(t, name, nil))
 	}
-	l.exported(t, large, l.with(t, strings.Repeat("ö", 512), nil)) // the names of segments are no longer than this
+	l.Exported(t, large, l.With(t, strings.Repeat("ö", 512), nil)) // the names of segments are no longer than this
 }
 
 func FuzzNames(f *testing.F) {
@@ -136,16 +137,16 @@ func TestWire(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	l := newLab(t)
-	l.exported(t, small, l.with(t, "wire/small", nil))
-	if n := len(l.calls(http.MethodGet, "/info")); n > 0 {
+	l.Exported(t, small, l.With(t, "wire/small", nil))
+	if n := len(l.Calls(call(http.MethodGet, "/info"))); n > 0 {
 		t.Errorf("the limits are asked for %d times for a small file, want never", n)
 	}
-	task := l.exported(t, large, l.with(t, "wire/large", nil))
-	puts, manifests, logins := l.calls(http.MethodPut, "_segments/gantry/"), l.calls(http.MethodPut, "multipart-manifest=put"), l.calls(http.MethodPost, "/auth/tokens")
+	task := l.Exported(t, large, l.With(t, "wire/large", nil))
+	puts, manifests, logins := l.Calls(call(http.MethodPut, "_segments/gantry/")), l.Calls(call(http.MethodPut, "multipart-manifest=put")), l.Calls(call(http.MethodPost, "/auth/tokens"))
 	if len(puts) != 3 || len(manifests) != 1 || len(logins) != 2 {
 		t.Errorf("%d segments, %d manifests, %d logins; want 3, 1, 2", len(puts), len(manifests), len(logins))
 	}
-	for _, r := range l.heads {
+	for _, r := range l.Heads() {
 		if r.Body != nil && len(r.TransferEncoding) > 0 || r.Method == http.MethodPut && r.ContentLength < 0 {
 			t.Errorf("%s %s is sent without its length", r.Method, r.URL.Path)
 		}
@@ -161,7 +162,7 @@ func TestWire(t *testing.T) {
 	if facts["segments"] != "3" || `"`+facts["etag"]+`"` != header.Get("Etag") || header.Get("X-Static-Large-Object") != "True" {
 		t.Errorf("the facts are %v, the object's headers %v", facts, header)
 	}
-	if shown := object(t, task) + l.log.String(); strings.Contains(shown, l.password) {
+	if shown := exportertest.JSON(t, task) + l.Log(); strings.Contains(shown, l.password) {
 		t.Error("the password is shown")
 	}
 }
@@ -173,14 +174,14 @@ func TestExpiredToken(t *testing.T) {
 		for name, half := range map[string]int64{"before": 0, "half": 100_000, "after": 1 << 40} {
 			t.Run(fmt.Sprint(status, " ", name), func(t *testing.T) {
 				l, target := newLab(t), fmt.Sprint("expired/", status, name)
-				l.once(http.MethodPut, "/00000001", func(req *http.Request) *http.Response {
+				l.Once(call(http.MethodPut, "/00000001"), with(func(req *http.Request) *http.Response {
 					if _, err := io.CopyN(io.Discard, req.Body, half); err != nil && err != io.EOF {
 						t.Error(err)
 					}
 					return answer(req, status, "")
-				})
-				l.exported(t, large, l.with(t, target, nil))
-				if n := len(l.calls(http.MethodPost, "/auth/tokens")); n != 2 {
+				}))
+				l.Exported(t, large, l.With(t, target, nil))
+				if n := len(l.Calls(call(http.MethodPost, "/auth/tokens"))); n != 2 {
 					t.Errorf("logged in %d times, want 2", n)
 				}
 				if left := l.Unfinished(t); len(left) > 0 {
@@ -194,17 +195,17 @@ func TestExpiredToken(t *testing.T) {
 // TestNeverAccepted has no token be taken: that ends after one more.
 func TestNeverAccepted(t *testing.T) {
 	l := newLab(t)
-	l.set(func(req *http.Request) *http.Response {
+	l.Always(with(func(req *http.Request) *http.Response {
 		if strings.Contains(req.URL.Path, "/v1/") {
 			return answer(req, http.StatusUnauthorized, "canary "+req.Header.Get("X-Auth-Token"))
 		}
 		return nil
-	})
-	task := l.export(t, large, l.with(t, "never", nil))
+	}))
+	task := l.Export(t, large, l.With(t, "never", nil))
 	if task.Code != engine.Unauthorized || !strings.Contains(task.Message, "does not take the token") {
 		t.Errorf("ended %s: %s", task.Code, task.Message)
 	}
-	if n := len(l.calls(http.MethodPost, "/auth/tokens")); n > 2 {
+	if n := len(l.Calls(call(http.MethodPost, "/auth/tokens"))); n > 2 {
 		t.Errorf("logged in %d times", n)
 	}
 }
@@ -229,10 +230,10 @@ func TestDamage(t *testing.T) {
 		} {
 			t.Run(part+" "+name, func(t *testing.T) {
 				l := newLab(t)
-				l.once(http.MethodPut, part, tamper)
-				l.exported(t, f, l.with(t, map[string]string{"damage/small": part, "/00000001": "damage/large"}[part], nil))
+				l.Once(call(http.MethodPut, part), with(tamper))
+				l.Exported(t, f, l.With(t, map[string]string{"damage/small": part, "/00000001": "damage/large"}[part], nil))
 				l.Stop(t)
-				if !strings.Contains(l.log.String(), "The file was damaged on its way to Swift.") {
+				if !strings.Contains(l.Log(), "The file was damaged on its way to Swift.") {
 					t.Error("damaged bytes were taken for right")
 				}
 			})
@@ -243,7 +244,7 @@ func TestDamage(t *testing.T) {
 // TestManifest has the manifest say another sum than a segment has: Swift refuses it, and the segments are sent again.
 func TestManifest(t *testing.T) {
 	l := newLab(t)
-	l.once(http.MethodPut, "multipart-manifest=put", func(req *http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "multipart-manifest=put"), with(func(req *http.Request) *http.Response {
 		whole, err := io.ReadAll(req.Body)
 		if err != nil {
 			t.Error(err)
@@ -256,9 +257,9 @@ func TestManifest(t *testing.T) {
 		whole = bytes.ReplaceAll(whole, []byte(entries[1]["etag"].(string)), []byte(hex.EncodeToString(sum[:])))
 		req.Body = io.NopCloser(bytes.NewReader(whole))
 		return nil
-	})
-	l.exported(t, large, l.with(t, "manifest/lie", nil))
-	if n := len(l.calls(http.MethodPut, "_segments/gantry/")); n != 6 {
+	}))
+	l.Exported(t, large, l.With(t, "manifest/lie", nil))
+	if n := len(l.Calls(call(http.MethodPut, "_segments/gantry/"))); n != 6 {
 		t.Errorf("%d segments were sent, want 3 and 3 again", n)
 	}
 	if left := l.Unfinished(t); len(left) > 0 {
@@ -269,11 +270,11 @@ func TestManifest(t *testing.T) {
 // TestGoesOn has the manifest fail once: the segments that are there must not be sent again.
 func TestGoesOn(t *testing.T) {
 	l := newLab(t)
-	l.once(http.MethodPut, "multipart-manifest=put", func(req *http.Request) *http.Response {
+	l.Once(call(http.MethodPut, "multipart-manifest=put"), with(func(req *http.Request) *http.Response {
 		return answer(req, http.StatusServiceUnavailable, "busy", "Retry-After", "1")
-	})
-	l.exported(t, large, l.with(t, "goes/on", nil))
-	if n := len(l.calls(http.MethodPut, "_segments/gantry/")); n != 3 {
+	}))
+	l.Exported(t, large, l.With(t, "goes/on", nil))
+	if n := len(l.Calls(call(http.MethodPut, "_segments/gantry/"))); n != 3 {
 		t.Errorf("%d segments were sent, want 3", n)
 	}
 }
@@ -283,10 +284,10 @@ func TestReplaced(t *testing.T) {
 	l := newLab(t)
 	other := file{Name: "own.bin", Size: large.Size + 7}
 	count := func() int { return len(l.list(t, container+"_segments")) }
-	l.exported(t, large, l.with(t, "replaced", nil))
+	l.Exported(t, large, l.With(t, "replaced", nil))
 	before := count()
 	for name, f := range map[string]file{"large": other, "small": small} {
-		l.exported(t, f, l.with(t, "replaced", nil))
+		l.Exported(t, f, l.With(t, "replaced", nil))
 		if left := l.Unfinished(t); len(left) > 0 {
 			t.Errorf("by a %s one: left %q", name, left)
 		}
@@ -299,7 +300,7 @@ func TestReplaced(t *testing.T) {
 		l.must(t, http.MethodPut, container+"_segments/foreign/1", []byte("foreign"))
 		l.must(t, http.MethodPut, container+"/foreign?multipart-manifest=put", []byte(`[{"path": "/`+container+`_segments/foreign/1"}]`))
 		for _, f := range []file{large, small} {
-			l.exported(t, f, l.with(t, "foreign", nil))
+			l.Exported(t, f, l.With(t, "foreign", nil))
 		}
 		if status, _, _ := l.ask(t, http.MethodHead, container+"_segments/foreign/1", nil, nil); status != http.StatusOK {
 			t.Errorf("another program's segment is gone: %d", status)
@@ -307,24 +308,24 @@ func TestReplaced(t *testing.T) {
 		l.must(t, http.MethodDelete, container+"_segments/foreign/1", nil)
 	})
 	t.Run("a failure keeps the old", func(t *testing.T) {
-		l.exported(t, large, l.with(t, "kept", nil))
-		l.set(func(req *http.Request) *http.Response {
+		l.Exported(t, large, l.With(t, "kept", nil))
+		l.Always(with(func(req *http.Request) *http.Response {
 			if strings.Contains(req.URL.RawQuery, "multipart-manifest=put") {
 				return answer(req, http.StatusForbidden, "")
 			}
 			return nil
-		})
-		if task := l.export(t, other, l.with(t, "kept", nil)); task.Code != engine.Denied {
+		}))
+		if task := l.Export(t, other, l.With(t, "kept", nil)); task.Code != engine.Denied {
 			t.Errorf("ended %s: %s", task.Code, task.Message)
 		}
-		l.set(nil)
-		l.holds(t, "kept", large)
+		l.Always(nil)
+		l.Holds(t, "kept", large)
 		if left := l.Unfinished(t); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
 	t.Run("an answer is lost", func(t *testing.T) {
-		l.once(http.MethodPut, "multipart-manifest=put", func(req *http.Request) *http.Response {
+		l.Once(call(http.MethodPut, "multipart-manifest=put"), with(func(req *http.Request) *http.Response {
 			resp, err := http.DefaultTransport.RoundTrip(req)
 			if err != nil {
 				t.Error(err)
@@ -332,8 +333,8 @@ func TestReplaced(t *testing.T) {
 			}
 			resp.Body.Close()
 			return answer(req, http.StatusServiceUnavailable, "")
-		})
-		l.exported(t, other, l.with(t, "kept", nil))
+		}))
+		l.Exported(t, other, l.With(t, "kept", nil))
 		if left := l.Unfinished(t); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
@@ -343,13 +344,13 @@ func TestReplaced(t *testing.T) {
 // TestBesideObjects has there be no container for segments.
 func TestBesideObjects(t *testing.T) {
 	l := newLab(t)
-	l.set(func(req *http.Request) *http.Response {
+	l.Always(with(func(req *http.Request) *http.Response {
 		if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "_segments") {
 			return answer(req, http.StatusForbidden, "")
 		}
 		return nil
-	})
-	l.exported(t, large, l.with(t, "beside", nil))
+	}))
+	l.Exported(t, large, l.With(t, "beside", nil))
 	hidden := 0
 	for _, o := range l.list(t, container) {
 		if strings.HasPrefix(o.Name, ".file-segments/gantry/") {
@@ -359,10 +360,10 @@ func TestBesideObjects(t *testing.T) {
 	if hidden != 3 {
 		t.Errorf("%d segments are beside the objects, want 3", hidden)
 	}
-	if _, got := l.imported(t, l.with(t, "", map[string]any{"file": "*eside"})); len(got) != 1 {
+	if _, got := l.Imported(t, "import/openstack", l.With(t, "", map[string]any{"file": "*eside"})); len(got) != 1 {
 		t.Errorf("imported are %d files, want that without its segments", len(got))
 	}
-	l.exported(t, small, l.with(t, "beside", nil)) // replaces it
+	l.Exported(t, small, l.With(t, "beside", nil)) // replaces it
 	for _, o := range l.list(t, container) {
 		if strings.HasPrefix(o.Name, ".file-segments/") {
 			t.Errorf("%q is left", o.Name)
@@ -395,18 +396,19 @@ func TestAnswers(t *testing.T) {
 		{307, "", []string{"Location", "http://127.0.0.1:1/"}, engine.Invalid, "which is not followed", "0s"},
 	} {
 		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
-			w := &wire{tamper: func(req *http.Request) *http.Response {
+			w := &exportertest.Wire{}
+			w.Always(with(func(req *http.Request) *http.Response {
 				if strings.Contains(req.URL.Path, "/v1/") {
 					return answer(req, test.status, test.text, test.header...)
 				}
 				return nil
-			}}
+			}))
 			err := c.source(t, w).List(t.Context(), "", func(exporters.Object) error { return nil })
 			var e *engine.Error
 			if !errors.As(err, &e) || e.Code != test.want || !strings.Contains(e.Message, test.says) || e.RetryAfter.String() != test.after {
 				t.Errorf("got %#v, want %s: %s, after %s", e, test.want, test.says, test.after)
 			}
-			if text := err.Error(); strings.Contains(text, c.password) || strings.Contains(text, w.calls(http.MethodGet, "/v1/")[0].Header.Get("X-Auth-Token")) {
+			if text := err.Error(); strings.Contains(text, c.password) || strings.Contains(text, w.Calls(call(http.MethodGet, "/v1/"))[0].Header.Get("X-Auth-Token")) {
 				t.Errorf("the error shows a secret: %s", text)
 			}
 		})

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,8 +26,6 @@ const (
 	oneSegment     = 64 * mib
 	mostSegments   = 10_000 // so that a state keeps within what may be saved
 	segmentsAtOnce = 4
-	saveEvery      = 2 * time.Second
-	saveWithin     = 10 * time.Second
 	answerWithin   = 2 * time.Second
 
 	containerSuffix = "_segments"       // the segments' container is that of the objects with this, as with other clients
@@ -67,10 +64,7 @@ type state struct {
 type upload struct {
 	*exporter
 	exporters.Delivery
-
-	mu    sync.Mutex
-	state state
-	saved time.Time
+	exporters.Kept[state]
 }
 
 // inSegments sends a file in segments, going on with what an earlier try left.
@@ -85,18 +79,6 @@ func (u *upload) inSegments(ctx context.Context) (exporters.Receipt, error) {
 	return u.receipt(ctx, headers), nil
 }
 
-// recall takes up the state that was saved, if one was.
-func (u *upload) recall(ctx context.Context) error {
-	saved, err := u.Checkpoint.Load(ctx)
-	if err != nil || saved == nil {
-		return err
-	}
-	if err := json.Unmarshal(saved, &u.state); err != nil {
-		return unknownState(err)
-	}
-	return nil
-}
-
 // begin begins an upload in segments of that size, which is saved before anything is sent.
 func (u *upload) begin(ctx context.Context, size int64) error {
 	container, folder, err := u.shelf(ctx)
@@ -104,9 +86,9 @@ func (u *upload) begin(ctx context.Context, size int64) error {
 		return err
 	}
 	count := int((u.File.Size + size - 1) / size)
-	u.state = state{Container: u.place.Container, Name: u.Name, Segment: size, Sums: make([]string, count), New: segments{
+	u.State = state{Container: u.place.Container, Name: u.Name, Segment: size, Sums: make([]string, count), New: segments{
 		Container: container, Prefix: folder + owner(u.place.Container, u.Name) + uuid.NewString(), Count: count}}
-	return u.save(ctx)
+	return u.Save(ctx)
 }
 
 // shelf returns the container for segments, which is made if it is missing, and a folder in it. They have to be kept as the
@@ -140,22 +122,10 @@ func (c *client) glance(ctx context.Context, container string) (swift.Headers, e
 	return c.tell(ctx, request{method: http.MethodGet, container: container, query: url.Values{"limit": {"1"}}})
 }
 
-// save keeps the state as it is now.
-func (u *upload) save(ctx context.Context) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.saved = time.Now()
-	raw, err := json.Marshal(u.state)
-	if err != nil {
-		return err
-	}
-	return u.Checkpoint.Save(ctx, raw)
-}
-
 // send sends the segments that are missing, several at once. When it returns, none is under way any more.
 func (u *upload) send(ctx context.Context) error {
 	var missing []int
-	for i, sum := range u.state.Sums {
+	for i, sum := range u.State.Sums {
 		if sum == "" {
 			missing = append(missing, i)
 		}
@@ -163,69 +133,23 @@ func (u *upload) send(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return u.keep(ctx, each(ctx, segmentsAtOnce, missing, u.segment))
-}
-
-// each calls do for every number, a few at once, until one fails, and returns why when none is under way any more.
-func each(ctx context.Context, atOnce int, numbers []int, do func(ctx context.Context, i int) error) error {
-	doing, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(atOnce, len(numbers)) {
-		wg.Go(func() {
-			for i := range next {
-				if err := do(doing, i); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	for _, i := range numbers {
-		select {
-		case next <- i:
-			continue
-		case <-doing.Done():
-		}
-		break
-	}
-	close(next)
-	wg.Wait()
-	return context.Cause(doing)
-}
-
-// keep saves what has arrived, also when that is not all: failed is why.
-func (u *upload) keep(ctx context.Context, failed error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-	defer cancel()
-	err := u.save(ctx)
-	if failed != nil && errors.Is(err, engine.ErrLeaseLost) {
-		return failed
-	}
-	return errors.Join(failed, err)
+	return u.Keep(ctx, exporters.Each(ctx, segmentsAtOnce, missing, u.segment))
 }
 
 // segment sends one segment.
 func (u *upload) segment(ctx context.Context, i int) error {
 	offset, size := u.stretch(i)
 	content := &body{size: size, open: func() (io.ReadCloser, error) { return u.OpenRange(ctx, offset, size) }}
-	r := request{method: http.MethodPut, container: u.state.New.Container, object: u.state.New.name(i), headers: headers(engine.File{}, size, "")}
+	r := request{method: http.MethodPut, container: u.State.New.Container, object: u.State.New.name(i), headers: headers(engine.File{}, size, "")}
 	if _, err := u.put(ctx, r, content); err != nil {
 		return err
 	}
-	u.mu.Lock()
-	u.state.Sums[i] = content.sum()
-	due := time.Since(u.saved) > saveEvery
-	u.mu.Unlock()
-	if due {
-		return u.save(ctx)
-	}
-	return nil
+	return u.Note(ctx, func(st *state) { st.Sums[i] = content.sum() })
 }
 
 func (u *upload) stretch(i int) (offset, size int64) {
-	offset = int64(i) * u.state.Segment
-	return offset, min(u.state.Segment, u.File.Size-offset)
+	offset = int64(i) * u.State.Segment
+	return offset, min(u.State.Segment, u.File.Size-offset)
 }
 
 // patiently returns a context for a request that ends with ctx while the content is being sent, and a little later when all
@@ -282,9 +206,9 @@ func (u *upload) manifest() ([]byte, string, error) {
 	}
 	var entries []entry
 	sum := md5.New()
-	for i, etag := range u.state.Sums {
+	for i, etag := range u.State.Sums {
 		_, size := u.stretch(i)
-		entries = append(entries, entry{Path: "/" + u.state.New.Container + "/" + u.state.New.name(i), ETag: etag, Size: size})
+		entries = append(entries, entry{Path: "/" + u.State.New.Container + "/" + u.State.New.name(i), ETag: etag, Size: size})
 		io.WriteString(sum, etag) //nolint:errcheck // a hash takes everything
 	}
 	text, err := json.Marshal(entries)
@@ -294,8 +218,8 @@ func (u *upload) manifest() ([]byte, string, error) {
 // forget notes that segments are not as they were confirmed, where that is what the commit failed with, so that the next try
 // sends them again.
 func (u *upload) forget(ctx context.Context, failed error) error {
-	clear(u.state.Sums)
-	if err := u.save(ctx); err != nil {
+	clear(u.State.Sums)
+	if err := u.Save(ctx); err != nil {
 		return err
 	}
 	return engine.Wrap(failed, engine.Unavailable, "Swift does not have the segments that it had confirmed. They are sent again.")
@@ -305,15 +229,15 @@ func (u *upload) forget(ctx context.Context, failed error) error {
 // of segments.
 func (u *upload) lookBefore(ctx context.Context) error {
 	may, err := u.mayHaveSegments(ctx)
-	if err != nil || !may || u.state.Committing {
+	if err != nil || !may || u.State.Committing {
 		return err
 	}
 	old, err := u.replaced(ctx)
 	if err != nil || old.Count == 0 {
 		return err
 	}
-	u.state = state{Container: u.place.Container, Name: u.Name, Old: old, Committing: true}
-	return u.save(ctx)
+	u.State = state{Container: u.place.Container, Name: u.Name, Old: old, Committing: true}
+	return u.Save(ctx)
 }
 
 // mayHaveSegments reports whether objects of the container may have segments. It is asked once.
@@ -336,15 +260,15 @@ func (e *exporter) mayHaveSegments(ctx context.Context) (bool, error) {
 // look finds out what will be replaced, before it is, and saves that with all sums: whoever comes after a lost answer has to
 // know both.
 func (u *upload) look(ctx context.Context) error {
-	if u.state.Committing {
+	if u.State.Committing {
 		return nil
 	}
 	old, err := u.replaced(ctx)
 	if err != nil {
 		return err
 	}
-	u.state.Old, u.state.Committing = old, true
-	return u.save(ctx)
+	u.State.Old, u.State.Committing = old, true
+	return u.Save(ctx)
 }
 
 // replaced returns what made does; none where objects may be written but not read.
@@ -415,7 +339,7 @@ func (c *client) remove(ctx context.Context, s segments) error {
 	for i := range numbers {
 		numbers[i] = i
 	}
-	return each(ctx, 2*segmentsAtOnce, numbers, func(ctx context.Context, i int) error {
+	return exporters.Each(ctx, 2*segmentsAtOnce, numbers, func(ctx context.Context, i int) error {
 		headers, err := c.tell(ctx, request{method: http.MethodDelete, container: s.Container, object: s.name(i)})
 		if err != nil && statusOf(err) != http.StatusNotFound {
 			return c.fault(ctx, err, headers, "delete")
@@ -426,11 +350,7 @@ func (c *client) remove(ctx context.Context, s segments) error {
 
 // discard removes the segments of an upload that will not be finished. When it was finished after all, they are an object's,
 // and those of the object that it replaced are removed.
-func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) error {
-	var st state
-	if err := json.Unmarshal(saved, &st); err != nil {
-		return unknownState(err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	p.Container = st.Container
 	c, err := newClient(env, p.Place)
 	if err != nil {
@@ -451,6 +371,3 @@ func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) err
 	}
 	return errors.Join(err, c.remove(ctx, st.New))
 }
-
-// unknownState is the error for a checkpoint that cannot be read.
-func unknownState(err error) error { return fmt.Errorf("read the state of an upload: %w", err) }

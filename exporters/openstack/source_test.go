@@ -2,50 +2,26 @@ package openstack_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/openstack"
 )
 
 // source opens the reading side over the wire.
-func (c *cloud) source(t testing.TB, w *wire) exporters.Source {
+func (c *cloud) source(t testing.TB, w *exportertest.Wire) exporters.Source {
 	t.Helper()
-	source, err := openstack.Definition().Reading.Open(t.Context(), w.env(), openstack.ReadParams{Place: openstack.Place{AuthURL: c.keystone,
+	source, err := openstack.Definition().Reading.Open(t.Context(), w.Env(), openstack.ReadParams{Place: openstack.Place{AuthURL: c.keystone,
 		Username: c.user, Password: param.Secret(c.password), Region: c.region, Tenant: c.project, Container: container}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return source
-}
-
-// imported runs an import and returns its end and what came.
-func (l *lab) imported(t testing.TB, params map[string]any) (engine.Task, map[string]string) {
-	t.Helper()
-	job := l.MustSubmit(t, enginetest.Task("i", "import/openstack", object(t, params)))
-	task, got := l.MustEnd(t, job.ID).Tasks[0], map[string]string{}
-	if task.Result == nil {
-		return task, got
-	}
-	for _, f := range task.Result.Files {
-		src, err := l.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Close()
-		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = string(content)
-	}
-	return task, got
 }
 
 func TestImport(t *testing.T) {
@@ -63,13 +39,13 @@ func TestImport(t *testing.T) {
 	l.must(t, http.MethodPut, container+"/large/static?multipart-manifest=put",
 		[]byte(`[{"path": "/`+container+`/parts/1"}, {"path": "/`+container+`/parts/2"}]`))
 	l.must(t, http.MethodPut, container+"/large/dynamic", nil, "X-Object-Manifest", "pipeline%20%C3%BC/parts/")
-	l.set(func(req *http.Request) *http.Response {
+	l.Always(with(func(req *http.Request) *http.Response {
 		if query := req.URL.Query(); query.Get("format") == "json" {
 			query.Set("limit", "2")
 			req.URL.RawQuery = query.Encode()
 		}
 		return nil
-	})
+	}))
 	for name, test := range map[string]struct {
 		params map[string]any
 		want   []string
@@ -93,7 +69,7 @@ func TestImport(t *testing.T) {
 		"outsider":   {map[string]any{"file": "in/1.txt", "username": "outsider"}, nil, engine.Denied},
 	} {
 		t.Run(name, func(t *testing.T) {
-			task, got := l.imported(t, l.with(t, "", test.params))
+			task, got := l.Imported(t, "import/openstack", l.With(t, "", test.params))
 			if task.Code != test.code {
 				t.Fatalf("the import ended %s: %s", task.Code, task.Message)
 			}
@@ -112,34 +88,12 @@ func TestImport(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	c := newCloud(t)
-	source := c.source(t, &wire{})
+	source := c.source(t, &exportertest.Wire{})
 	defer source.Close()
 	c.must(t, http.MethodPut, container+"/open/part", []byte("0123456789"))
 	c.must(t, http.MethodPut, container+"/open/large?multipart-manifest=put", []byte(`[{"path": "/`+container+`/open/part"}]`))
 	for _, name := range []string{"open/part", "open/large"} {
-		stat, err := source.Stat(t.Context(), name)
-		if err != nil || stat.Size != 10 || stat.Version == "" {
-			t.Fatalf("got %+v, %v", stat, err)
-		}
-		err = source.List(t.Context(), name, func(o exporters.Object) error {
-			if o != stat {
-				t.Errorf("listed as %+v, want %+v", o, stat)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
-		for offset, want := range map[int64]string{0: "0123456789", 4: "456789", 9: "9"} {
-			body, err := source.Open(t.Context(), stat, offset)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := io.ReadAll(body); string(got) != want || err != nil {
-				t.Errorf("from %d on it is %q, %v; want %q", offset, got, err, want)
-			}
-			body.Close()
-		}
+		stat := exportertest.Reads(t, source, name, "0123456789")
 		stat.Version = "00000000000000000000000000000000"
 		if _, err := source.Open(t.Context(), stat, 4); engine.CodeOf(err) != engine.Conflict || !strings.Contains(engine.MessageOf(err), "changed") {
 			t.Errorf("a changed object: got %v, want %s", err, engine.Conflict)

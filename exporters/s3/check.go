@@ -19,8 +19,7 @@ const noUpload = "2~gantry-check-no-such-upload"
 
 // check tries the destination with an object whose checksum is not its own: a service that lets the key write refuses it
 // for that alone, and keeps nothing. So the check needs no right to delete.
-func check(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-	p := params.(Params)
+func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding {
 	e, err := open(env, p)
 	if err != nil {
 		return []exporters.Finding{{Text: engine.MessageOf(err)}}

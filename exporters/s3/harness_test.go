@@ -3,12 +3,10 @@ package s3_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -90,20 +88,7 @@ func (m minio) Read(t testing.TB, name string) (exportertest.Object, bool) {
 func (m minio) get(t testing.TB, name string) (http.Header, []byte, bool) {
 	t.Helper()
 	address := m.endpoint + (&url.URL{Path: "/" + m.bucket + "/" + name}).EscapedPath()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.ReplaceAll(address, "+", "%2B"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotFound {
-		t.Fatalf("get %q: %s, %v", name, resp.Status, err)
-	}
-	return resp.Header, body, resp.StatusCode == http.StatusOK
+	return exportertest.Get(t, address)
 }
 
 func (m minio) Unfinished(t testing.TB) []string {

@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPartSize holds for every size up to 50 TB: never too many parts, and the last has bytes.
+// TestPartSize holds for every size up to 50 TB: never too many parts, which is 1,000 as long as these are not too large where
+// the service is not known to take more, and the last has bytes.
 func TestPartSize(t *testing.T) {
 	for _, host := range []string{"", "minio.example", "s3.fr-par.scw.cloud", "gateway.storjshare.io"} {
 		p := profileOf(host, "b")
@@ -17,10 +18,24 @@ func TestPartSize(t *testing.T) {
 				rapid.Map(rapid.Int64Range(-2, 2), func(n int64) int64 { return p.parts*p.part + n })).Draw(t, "size")
 			part := p.partSize(size)
 			parts := (size + part - 1) / part
-			if parts > p.parts || part < p.part || part%mib != 0 || size-(parts-1)*part <= 0 {
+			most := p.parts
+			if size > p.parts*maxPart {
+				most = maxParts
+			}
+			if parts > most || part < p.part || part%mib != 0 || size-(parts-1)*part <= 0 {
 				t.Errorf("%d bytes make %d parts of %d", size, parts, part)
 			}
 		})
+	}
+}
+
+func TestFewParts(t *testing.T) {
+	const size = 8<<30 + 1 // 1,025 of the usual parts
+	for host, want := range map[string]int64{"": 1025, "s3.eu-west-1.amazonaws.com": 1025, "minio.example": 911, "s3.fr-par.scw.cloud": 911} {
+		part := profileOf(host, "b").partSize(size)
+		if got := (size + part - 1) / part; got != want {
+			t.Errorf("%q: got %d parts of %d bytes, want %d", host, got, part, want)
+		}
 	}
 }
 
@@ -41,12 +56,12 @@ func TestProfileOf(t *testing.T) {
 func TestClean(t *testing.T) {
 	for name, want := range map[string]string{"a/b": "a/b", "/a": "a", "//a": "a", "a//b": "a//b", "..a": "..a",
 		"": "", "/": "", "a/": "", "a/../b": "", "./a": "", "..": ""} {
-		got, err := clean(name)
+		got, err := Definition().Clean(name)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", name, got, err, want)
 		}
 	}
-	if _, err := clean(string(make([]byte, maxKey+1))); err == nil {
+	if _, err := Definition().Clean(strings.Repeat("a", 1025)); err == nil {
 		t.Error("a name that is too long is taken")
 	}
 }

@@ -5,14 +5,10 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
-	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -21,11 +17,7 @@ import (
 	"github.com/gantry-engine/gantry/exporters"
 )
 
-const (
-	partsAtOnce = 4
-	saveEvery   = 2 * time.Second
-	saveWithin  = 10 * time.Second
-)
+const partsAtOnce = 4
 
 // state is what a checkpoint holds: what is needed to go on with an upload, and to abort it. S3 is never asked for the
 // parts it has, since that takes a right which an export need not have.
@@ -42,10 +34,7 @@ type state struct {
 type upload struct {
 	*exporter
 	exporters.Delivery
-
-	mu    sync.Mutex
-	state state
-	saved time.Time
+	exporters.Kept[state]
 }
 
 // upload sends a file in parts, going on with what an earlier try left.
@@ -69,28 +58,22 @@ func (e *exporter) upload(ctx context.Context, d exporters.Delivery) (map[string
 func (u *upload) isGone(ctx context.Context) bool {
 	one := int32(1)
 	api, _ := u.current()
-	_, err := api.ListParts(ctx, &s3.ListPartsInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.state.Upload, MaxParts: &one})
+	_, err := api.ListParts(ctx, &s3.ListPartsInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.State.Upload, MaxParts: &one})
 	return says(err, "NoSuchUpload")
 }
 
 // begin takes up a saved upload or opens one. That it is about to be opened is saved before.
 func (u *upload) begin(ctx context.Context) error {
-	saved, err := u.Checkpoint.Load(ctx)
-	if err != nil {
+	if err := u.Recall(ctx, u.Checkpoint); err != nil {
 		return err
 	}
-	if saved != nil {
-		if err := json.Unmarshal(saved, &u.state); err != nil {
-			return fmt.Errorf("read the state of an upload: %w", err)
-		}
-	}
-	if u.state.Upload != "" {
+	if u.State.Upload != "" {
 		return nil
 	}
 	part := u.profile.partSize(u.File.Size)
-	u.state = state{Bucket: u.params.Bucket, Region: u.place.Region, Key: u.Name, Part: part,
+	u.State = state{Bucket: u.params.Bucket, Region: u.place.Region, Key: u.Name, Part: part,
 		ETags: make([]string, (u.File.Size+part-1)/part)}
-	if err := u.save(ctx); err != nil {
+	if err := u.Save(ctx); err != nil {
 		return err
 	}
 	return u.open(ctx)
@@ -109,29 +92,17 @@ func (u *upload) open(ctx context.Context) error {
 	if err != nil {
 		return u.fault(ctx, err, "put")
 	}
-	if u.state.Upload = bare(out.UploadId); u.state.Upload == "" {
+	if u.State.Upload = bare(out.UploadId); u.State.Upload == "" {
 		return engine.Errorf(engine.Unavailable, "The service opened an upload without saying its id.")
 	}
-	_, u.state.Region = u.current()
-	return u.save(ctx)
-}
-
-// save keeps the state as it is now.
-func (u *upload) save(ctx context.Context) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.saved = time.Now()
-	raw, err := json.Marshal(u.state)
-	if err != nil {
-		return err
-	}
-	return u.Checkpoint.Save(ctx, raw)
+	_, u.State.Region = u.current()
+	return u.Save(ctx)
 }
 
 // forget notes that the upload is gone, so that the next try opens another.
 func (u *upload) forget(ctx context.Context, cause error) error {
-	u.state = state{Bucket: u.params.Bucket, Region: u.place.Region, Key: u.Name}
-	if err := u.save(ctx); err != nil {
+	u.State = state{Bucket: u.params.Bucket, Region: u.place.Region, Key: u.Name}
+	if err := u.Save(ctx); err != nil {
 		return err
 	}
 	return engine.Wrap(cause, engine.Unavailable, "The service has forgotten the upload. It is begun anew.")
@@ -139,55 +110,25 @@ func (u *upload) forget(ctx context.Context, cause error) error {
 
 // send sends the parts that are missing, several at once. When it returns, none is under way any more.
 func (u *upload) send(ctx context.Context) error {
-	sending, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range partsAtOnce {
-		wg.Go(func() {
-			for i := range next {
-				if err := u.part(sending, i); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	for i, etag := range u.state.ETags {
-		if etag != "" {
-			continue
+	var missing []int
+	for i, etag := range u.State.ETags {
+		if etag == "" {
+			missing = append(missing, i)
 		}
-		select {
-		case next <- i:
-			continue
-		case <-sending.Done():
-		}
-		break
 	}
-	close(next)
-	wg.Wait()
-	err := context.Cause(sending)
-	if err != nil && !says(err, "NoSuchUpload") {
-		keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
-		defer cancel()
-		err = errors.Join(err, u.saveIfCurrent(keeping))
-	}
-	return err
-}
-
-// saveIfCurrent saves what has arrived, unless the task is not ours any more.
-func (u *upload) saveIfCurrent(ctx context.Context) error {
-	if err := u.save(ctx); !errors.Is(err, engine.ErrLeaseLost) {
+	err := exporters.Each(ctx, partsAtOnce, missing, u.part)
+	if err == nil || says(err, "NoSuchUpload") {
 		return err
 	}
-	return nil
+	return u.Keep(ctx, err)
 }
 
 // part sends one part.
 func (u *upload) part(ctx context.Context, i int) error {
-	offset := int64(i) * u.state.Part
-	size := min(u.state.Part, u.File.Size-offset)
+	offset := int64(i) * u.State.Part
+	size := min(u.State.Part, u.File.Size-offset)
 	number := int32(i + 1)
-	in := &s3.UploadPartInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.state.Upload, PartNumber: &number, ContentLength: &size}
+	in := &s3.UploadPartInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.State.Upload, PartNumber: &number, ContentLength: &size}
 	if err := u.sum(ctx, in, offset, size); err != nil {
 		return err
 	}
@@ -208,14 +149,7 @@ func (u *upload) part(ctx context.Context, i int) error {
 	if bare(out.ETag) == "" {
 		return engine.Errorf(engine.Unavailable, "The service took a part of the file without saying its ETag.")
 	}
-	u.mu.Lock()
-	u.state.ETags[i] = bare(out.ETag)
-	due := time.Since(u.saved) > saveEvery
-	u.mu.Unlock()
-	if due {
-		return u.save(ctx)
-	}
-	return nil
+	return u.Note(ctx, func(st *state) { st.ETags[i] = bare(out.ETag) })
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -248,15 +182,15 @@ func (u *upload) sum(ctx context.Context, in *s3.UploadPartInput, offset, size i
 // complete makes the object of its parts. All ETags are saved before, so that whoever comes after a lost answer does not
 // send them once more to an upload that is none any more.
 func (u *upload) complete(ctx context.Context) (map[string]string, error) {
-	if err := u.save(ctx); err != nil {
+	if err := u.Save(ctx); err != nil {
 		return nil, err
 	}
 	if err := u.Commit(ctx); err != nil {
 		return nil, err
 	}
-	in := &s3.CompleteMultipartUploadInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.state.Upload,
+	in := &s3.CompleteMultipartUploadInput{Bucket: &u.params.Bucket, Key: &u.Name, UploadId: &u.State.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{}}
-	for i, etag := range u.state.ETags {
+	for i, etag := range u.State.ETags {
 		number, quoted := int32(i+1), `"`+etag+`"`
 		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{PartNumber: &number, ETag: &quoted})
 	}
@@ -289,7 +223,7 @@ func (u *upload) find(ctx context.Context, cause error) (map[string]string, erro
 		out, err = api.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.params.Bucket, Key: &u.Name})
 		return err
 	})
-	whole := etagOf(u.state.ETags)
+	whole := etagOf(u.State.ETags)
 	if err != nil || whole == "" || bare(out.ETag) != whole || out.ContentLength == nil || *out.ContentLength != u.File.Size {
 		return nil, u.forget(ctx, cause)
 	}
@@ -311,11 +245,7 @@ func etagOf(parts []string) string {
 
 // discard aborts an upload. Parts that were still under way when it was aborted can appear afterwards, so that is looked
 // after where it is allowed.
-func discard(ctx context.Context, env exporters.Env, p Params, saved []byte) error {
-	var st state
-	if err := json.Unmarshal(saved, &st); err != nil {
-		return fmt.Errorf("read the state of an upload: %w", err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	if st.Upload == "" {
 		return nil
 	}

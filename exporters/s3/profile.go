@@ -9,6 +9,8 @@ const (
 	mib = 1 << 20
 
 	maxParts    = 10_000
+	fewParts    = 1000 // what Swift, Scaleway and others take
+	maxPart     = 5 * kib * mib
 	minPart     = 8 * mib  // 5 MiB is what S3 takes
 	singlePiece = 16 * mib // up to here a file goes in one request
 )
@@ -23,16 +25,17 @@ type profile struct {
 
 // profileOf returns the profile of the service at host, which is empty for Amazon's own.
 func profileOf(host, bucket string) profile {
-	p := profile{parts: maxParts, part: minPart}
+	p := profile{parts: fewParts, part: minPart}
 	p.amazon = host == "" || host == "amazonaws.com" || strings.HasSuffix(host, ".amazonaws.com") ||
 		strings.HasSuffix(host, ".amazonaws.com.cn")
+	if p.amazon {
+		p.parts = maxParts
+	}
 	switch {
 	case host == "":
 		p.virtual = true
 	case strings.HasSuffix(host, ".aliyuncs.com"), strings.HasSuffix(host, ".myqcloud.com"):
 		p.virtual = true // they refuse the other way
-	case strings.HasSuffix(host, ".scw.cloud"):
-		p.parts = 1000
 	case strings.HasSuffix(host, "storjshare.io"):
 		p.part = 64 * mib // each part is a segment, which is billed
 	}
@@ -42,9 +45,15 @@ func profileOf(host, bucket string) profile {
 	return p
 }
 
-// partSize returns the size of each part but the last: all are equal, none is too small, and there are not too many.
+// partSize returns the size of each part but the last: all are equal, none is too small or too large, and there are not too
+// many. Large parts cost no memory, only more to send again after a break.
 func (p profile) partSize(size int64) int64 {
-	part := (size + p.parts - 1) / p.parts
-	part = (part + mib - 1) / mib * mib
+	part := share(size, p.parts)
+	if part > maxPart {
+		part = share(size, maxParts)
+	}
 	return max(part, p.part)
 }
+
+// share is one of so many parts of size, in whole MiB.
+func share(size, parts int64) int64 { return (size + parts*mib - 1) / (parts * mib) * mib }

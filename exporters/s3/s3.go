@@ -3,8 +3,6 @@ package s3
 
 import (
 	"context"
-	"errors"
-	"strings"
 
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
@@ -50,34 +48,13 @@ func Definition() exporters.Definition {
 		"moment may write the same bytes once more"
 	def.Promises.LostOpening = "nobody but the service knows the id of an upload when the answer that says it is lost, and none is " +
 		"aborted whose id is not known to be ours; without parts it costs nothing"
-	def.Clean = clean
-	def.Validate = func(params any) []param.Problem { return params.(Params).validate() }
+	def.Clean = exporters.FlatNames("S3", 1024, nil)
+	def.Validate = exporters.ValidateWith(Params.validate)
 	def.Discard = exporters.DiscardWith(discard)
-	def.Check = check
+	def.Check = exporters.CheckWith(check)
 	def.Reading = exporters.NewReading("Imports files from an Amazon S3 bucket, or from one of a compatible service.", ReadParams{},
 		func(_ context.Context, env exporters.Env, p ReadParams) (exporters.Source, error) {
 			return openSource(env, p)
 		})
 	return def
-}
-
-// maxKey is what S3 takes for a name, in bytes.
-const maxKey = 1024
-
-// clean takes away what the service would show as a folder without a name, and refuses what browsers and clients resolve
-// to another object.
-func clean(name string) (string, error) {
-	name = strings.TrimLeft(name, "/")
-	switch {
-	case name == "" || strings.HasSuffix(name, "/"):
-		return "", errors.New("it is the name of a folder")
-	case len(name) > maxKey:
-		return "", errors.New("S3 takes names of up to 1024 bytes")
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "." || part == ".." {
-			return "", errors.New("its part " + part + " stands for another folder")
-		}
-	}
-	return name, nil
 }

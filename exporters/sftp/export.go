@@ -267,11 +267,7 @@ func (s *session) settle(ctx context.Context, st state) error {
 }
 
 // discard removes what a delivery left that will not be finished.
-func discard(ctx context.Context, env exporters.Env, p Params, kept []byte) error {
-	var st state
-	if err := json.Unmarshal(kept, &st); err != nil {
-		return fmt.Errorf("read what an SFTP delivery left: %w", err)
-	}
+func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	e, err := open(env, p)
 	if err != nil {
 		return err

@@ -49,16 +49,14 @@ func Definition() exporters.Definition {
 	def.Promises.LateCommit = "an SFTP rename bears no condition, so a worker that lost its task in that very moment may put the " +
 		"same bytes there once more"
 	def.Clean = clean
-	def.Validate = func(params any) []param.Problem { return params.(Params).problems() }
+	def.Validate = exporters.ValidateWith(Params.problems)
 	def.Discard = exporters.DiscardWith(discard)
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Check = exporters.CheckWith(check)
 	def.Reading = exporters.NewReading("Imports files from an SFTP server.", ReadParams{Place: place},
 		func(_ context.Context, env exporters.Env, p ReadParams) (exporters.Source, error) {
 			return openSource(env, p)
 		})
-	def.Reading.Validate = func(params any) []param.Problem { return params.(ReadParams).problems() }
+	def.Reading.Validate = exporters.ValidateWith(ReadParams.problems)
 	return def
 }
 

@@ -31,10 +31,8 @@ func Definition() exporters.Definition {
 		NoResume:   "HTTP PUT has no way to go on in the middle",
 		LateCommit: "a PUT to a URL bears no condition",
 	}
-	def.Validate = func(params any) []param.Problem { return params.(Params).problems() }
-	def.Check = func(ctx context.Context, env exporters.Env, params any) []exporters.Finding {
-		return check(ctx, env, params.(Params))
-	}
+	def.Validate = exporters.ValidateWith(Params.problems)
+	def.Check = exporters.CheckWith(check)
 	return def
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -41,21 +42,21 @@ func wordy(t *testing.T) string {
 
 func films(t *testing.T, m *matrix) (made []sample) {
 	sound := []string{"-v", "error", "-y", "-f", "lavfi", "-i", "sine=duration=2"}
-	both := append([]string{"-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=192x128:rate=10:duration=2"}, sound[3:]...)
+	both := slices.Concat(sound, []string{"-f", "lavfi", "-i", "testsrc=size=192x128:rate=10:duration=2", "-shortest"})
 	for _, f := range []struct {
 		name string
 		args []string
 	}{
-		{"x.mp4", append(both, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-shortest")},
+		{"x.mp4", slices.Concat(both, []string{"-c:v", "libx264", "-pix_fmt", "yuv420p"})},
 		{"x.wav", sound},
-		{"x.ogg", append(both, "-c:v", "libtheora", "-c:a", "libvorbis", "-shortest", "-f", "ogg")},
-		{"x.dv", []string{"-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=720x576:rate=25:duration=2", "-target", "pal-dv"}},
-		{"x.rm", append(both, "-c:v", "rv10", "-c:a", "ac3", "-ac", "1", "-ar", "44100")},
-		{"x.spx", append(sound, "-c:a", "libspeex", "-ar", "16000", "-f", "ogg")},
-		{"x.dts", append(sound, "-c:a", "dca", "-strict", "-2", "-ar", "48000")},
+		{"x.ogg", slices.Concat(both, []string{"-c:v", "libtheora", "-c:a", "libvorbis", "-f", "ogg"})},
+		{"x.dv", slices.Concat(both, []string{"-target", "pal-dv", "-r", "25"})},
+		{"x.rm", slices.Concat(both, []string{"-c:v", "rv10", "-c:a", "ac3", "-ac", "1", "-ar", "44100"})},
+		{"x.spx", slices.Concat(sound, []string{"-c:a", "libspeex", "-ar", "16000", "-f", "ogg"})},
+		{"x.dts", slices.Concat(sound, []string{"-c:a", "dca", "-strict", "-2", "-ar", "48000"})},
 	} {
 		path := filepath.Join(m.dir, f.name)
-		if program(t, m.dir, "ffmpeg", append(f.args, path)...) {
+		if program(t, m.dir, "ffmpeg", slices.Concat(f.args, []string{path})...) {
 			made = append(made, sample{path, convert.FormatOfName(f.name), facts{seconds: seconds}})
 		}
 	}

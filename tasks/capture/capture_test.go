@@ -1,6 +1,8 @@
 package capture_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"image"
 	_ "image/png"
@@ -12,8 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -40,7 +45,13 @@ type site struct {
 
 func newSite(t *testing.T, address string, serve http.HandlerFunc) *site {
 	t.Helper()
-	listener, err := net.Listen("tcp", address+":0")
+	return newSiteAt(t, address+":0", serve)
+}
+
+// newSiteAt is newSite at a port of choice.
+func newSiteAt(t *testing.T, address string, serve http.HandlerFunc) *site {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +76,16 @@ func (s *site) asked() []string {
 	return s.seen
 }
 
+func (s *site) port() string { return s.url[strings.LastIndexByte(s.url, ':')+1:] }
+
 // web is a server that may be called and one that may not.
-type web struct{ open, canary, other *site }
+type web struct {
+	open, canary, other *site
+	udp                 string // port of a socket that must not hear anything
+}
 
 func newWeb(t *testing.T) *web {
-	w := &web{}
+	w := &web{udp: quiet(t)}
 	w.canary = newSite(t, "127.0.0.1", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, canaryText) })
 	w.other = newSite(t, "127.0.0.3", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, "<p>other") })
 	w.open = newSite(t, "127.0.0.2", func(rw http.ResponseWriter, r *http.Request) {
@@ -83,8 +99,17 @@ func newWeb(t *testing.T) *web {
 		switch r.URL.Path {
 		case "/download":
 			rw.Header().Set("Content-Disposition", "attachment")
+		case "/loop":
+			http.Redirect(rw, r, "/loop", http.StatusFound)
+			return
+		case "/crash":
+			fmt.Fprint(rw, `<script src="/kill"></script>`)
+		case "/kill":
+			killRenderers(t)
 		case "/frames":
 			fmt.Fprintf(rw, `<iframe src="%s/frame"></iframe><img src="%[1]s/img"><iframe src="file:///etc/passwd"></iframe>`+
+				`<iframe src="chrome://version"></iframe><iframe src="data:text/html,<img src=%[1]s/data>"></iframe>`+
+				`<script>new RTCPeerConnection({iceServers:[{urls:"stun:127.0.0.1:`+w.udp+`"}]}).createDataChannel("c")</script>`+
 				`<script>fetch("%[1]s/fetch").catch(()=>{});new WebSocket("%[2]s/socket");navigator.sendBeacon("%[1]s/beacon")</script>`,
 				w.canary.url, strings.Replace(w.canary.url, "http", "ws", 1))
 		}
@@ -94,9 +119,9 @@ func newWeb(t *testing.T) *web {
 }
 
 // server runs the operation, which may call 127.0.0.2 and 127.0.0.3 alone.
-func server(t *testing.T) *enginetest.Server {
+func server(t *testing.T, options ...egress.Option) *enginetest.Server {
 	t.Helper()
-	policy := egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/31")})
+	policy := egress.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/31")}, options...)
 	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir(), Egress: policy})
 	if err != nil {
 		t.Fatal(err)
@@ -196,8 +221,104 @@ func TestCapture(t *testing.T) {
 			t.Errorf("got %s %s %s", task.Status, task.Code, task.Message)
 		}
 	})
+	for path, want := range map[string]string{"/loop": "TOO_MANY_REDIRECTS", "/crash": "crashed"} {
+		t.Run(path, func(t *testing.T) {
+			task := run(t, s, `{"url":"`+w.open.url+path+`","output_format":"pdf"}`)
+			if task.Code != engine.Invalid || !strings.Contains(task.Message, want) {
+				t.Errorf("got %s %s %s", task.Status, task.Code, task.Message)
+			}
+			if next := run(t, s, `{"url":"`+w.open.url+`/page","output_format":"pdf"}`); next.Status != engine.StatusFinished {
+				t.Errorf("the next page: got %s %s", next.Code, next.Message)
+			}
+		})
+	}
 	if got := w.canary.asked(); len(got) > 0 {
 		t.Errorf("the canary was asked for %q", got)
+	}
+}
+
+// quiet is the port of a UDP socket at which nothing may arrive.
+func quiet(t *testing.T) string {
+	t.Helper()
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan int, 1)
+	go func() {
+		n, _, _ := socket.ReadFrom(make([]byte, 100))
+		heard <- n
+	}()
+	t.Cleanup(func() {
+		socket.Close()
+		if n := <-heard; n > 0 {
+			t.Errorf("the UDP socket got %d bytes", n)
+		}
+	})
+	_, port, _ := net.SplitHostPort(socket.LocalAddr().String())
+	return port
+}
+
+// killRenderers ends the processes in which this test's browsers draw.
+func killRenderers(t *testing.T) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, file := range files {
+		line, _ := os.ReadFile(file) // it can have ended
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if bytes.Contains(line, []byte("--type=renderer")) && below(pid, os.Getpid()) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// below reports whether a process descends from another.
+func below(pid, ancestor int) bool {
+	for pid > 1 && pid != ancestor {
+		stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) < 2 {
+			return false
+		}
+		pid, _ = strconv.Atoi(fields[1])
+	}
+	return pid == ancestor
+}
+
+// rebinding answers 127.0.0.2, which may be called, until it has turned, and 127.0.0.1 from then on.
+type rebinding struct {
+	turned atomic.Bool
+	lies   atomic.Int32 // answers since
+}
+
+func (r *rebinding) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	if !r.turned.Load() {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.2")}, nil
+	}
+	r.lies.Add(1)
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// TestRebinding captures a page whose name belongs to the canary once the page is there.
+func TestRebinding(t *testing.T) {
+	names := &rebinding{}
+	s := server(t, egress.WithResolver(names))
+	page := newSite(t, "127.0.0.2", func(w http.ResponseWriter, _ *http.Request) {
+		names.turned.Store(true)
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<p>seen<img src="/a"><iframe src="/b"></iframe><script>fetch("/c").then(r=>r.text()).then(t=>document.body.append(t)).catch(()=>0)</script>`)
+	})
+	canary := newSiteAt(t, "127.0.0.1:"+page.port(), func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, canaryText) })
+	got := text(t, output(t, s, run(t, s, `{"url":"http://rebinding.test:`+page.port()+`/","output_format":"pdf","wait_time":200}`)))
+	if !strings.Contains(got, "seen") || strings.Contains(got, canaryText) {
+		t.Errorf("the PDF has %q", got)
+	}
+	if n, asked := names.lies.Load(), canary.asked(); n == 0 || len(asked) > 0 {
+		t.Errorf("the name was looked up %d times more, and the canary asked for %q", n, asked)
 	}
 }
 

@@ -122,7 +122,7 @@ func (l launch) wait() error {
 }
 
 // readable is what a program sees of the machine behind Landlock, and a few files that C libraries want.
-var readable = []string{"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/fonts", "/etc/alternatives", "/etc/ld.so.cache",
+var readable = []string{"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/fonts", "/etc/alternatives", "/etc/ld.so.cache", "/etc/mime.types",
 	"/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/libreoffice", "/etc/chromium.d", "/etc/ghostscript",
 	"/var/lib/ghostscript", "/var/cache/fontconfig", "/dev/urandom", "/dev/random",
 	"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"}

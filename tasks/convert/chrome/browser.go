@@ -7,6 +7,7 @@ import (
 	"context"
 	"regexp"
 	"runtime"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -15,8 +16,9 @@ import (
 // Browser draws pages, each in a context of its own: no cookie, no cache and no storage is handed on. It is safe for
 // concurrent use.
 type Browser struct {
-	tool toolbox.Tool
-	pool *toolbox.Pool
+	tool     toolbox.Tool
+	pool     *toolbox.Pool
+	patience time.Duration // how long a page may take beside what it asks for by wait_time
 }
 
 // chromium is looked for where Debian has the program itself: the script in front of it adds flags of its own.
@@ -52,7 +54,7 @@ func NewBrowser(ctx context.Context, box *toolbox.Box, network Network) *Browser
 		return nil
 	}
 	own := ownSandbox(ctx, box)
-	return &Browser{tool, box.Pool(toolbox.PoolConfig{
+	return &Browser{tool: tool, patience: 2 * time.Minute, pool: box.Pool(toolbox.PoolConfig{
 		Name: tool.Name, Size: min(runtime.NumCPU(), mostWorkers), Uses: workerUses, Memory: workerMemory,
 		Pipes: true, Frame: maxMessage,
 		Set: func(c *toolbox.Command) {
@@ -111,7 +113,7 @@ func flags(network Network, ownSandbox bool) []string {
 // Draw draws a page to a file. Key stands for the page where one that ends the browser must not be tried for ever, as in
 // toolbox.Pool.Use. That a page does not come, or not in time, is an error with the code engine.Invalid or engine.Timeout.
 func (b *Browser) Draw(ctx context.Context, key string, v Visit, out string) error {
-	limit := patience + v.Print.wait()
+	limit := b.patience + v.Print.wait()
 	timed, cancel := context.WithTimeoutCause(ctx, limit, engine.Wrap(engine.ErrTimedOut, engine.Timeout,
 		"The page was not drawn within %s.", limit))
 	defer cancel()

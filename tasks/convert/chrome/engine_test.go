@@ -1,6 +1,7 @@
 package chrome_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
@@ -190,6 +192,28 @@ func TestFaults(t *testing.T) {
 			if _, err := tt.page.convert(t, e); engine.CodeOf(err) != tt.code {
 				t.Errorf("got %v, want the code %s", err, tt.code)
 			}
+			if _, err := (page{content: "x", to: "pdf"}).convert(t, e); err != nil {
+				t.Errorf("the next page failed too: %v", err)
+			}
+		})
+	}
+}
+
+// TestPageWithoutEnd draws pages that keep a browser busy or waiting for ever.
+func TestPageWithoutEnd(t *testing.T) {
+	e := newEngine(t)
+	for name, tt := range map[string]page{
+		"script":  {content: "<p>seen<script>for(;;);</script>", to: "pdf"},
+		"element": {content: "<p>seen", to: "png", options: convert.Options{Print: convert.Print{WaitForElement: "#never"}}},
+		"memory":  {content: "<p>seen<script>for(a=[];;)a.push(a.join())</script>", to: "pdf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := e.SetPatience(2 * time.Second)
+			_, err := tt.convert(t, e)
+			if !errors.Is(err, engine.ErrTimedOut) && engine.CodeOf(err) != engine.Invalid {
+				t.Errorf("got %v, want an end for good", err)
+			}
+			e.SetPatience(before)
 			if _, err := (page{content: "x", to: "pdf"}).convert(t, e); err != nil {
 				t.Errorf("the next page failed too: %v", err)
 			}

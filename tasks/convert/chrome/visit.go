@@ -33,9 +33,6 @@ type Visit struct {
 // Print is convert.Print with the defaults of this package.
 type Print struct{ convert.Print }
 
-// patience is how long a page may take beside what it asks for by wait_time.
-const patience = 2 * time.Minute
-
 func (p Print) wait() time.Duration { return time.Duration(p.WaitTime) * time.Millisecond }
 
 // documentURL is where a Document is found; the name is reserved (RFC 6761) and nobody's.

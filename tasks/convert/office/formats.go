@@ -102,7 +102,6 @@ var targets = map[kind]map[convert.Format]target{
 		"pot":  {filter: "MS PowerPoint 97 Vorlage"},
 		"pps":  {filter: "MS PowerPoint 97 AutoPlay"},
 		"dps":  {filter: "MS PowerPoint 97"},
-		"ppsx": {filter: "Impress MS PowerPoint 2007 XML AutoPlay"},
 		"odp":  {filter: "impress8", kit: "odp"},
 		"otp":  {filter: "impress8_template", kit: "otp"},
 		"fodp": {filter: "OpenDocument Presentation Flat XML", kit: "fodp"},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -32,8 +31,8 @@ func Definition(root string) exporters.Definition {
 		}
 		return name, nil
 	}
-	def.Discard = exporters.DiscardWith(func(_ context.Context, _ exporters.Env, _ Params, state []byte) error {
-		return discard(root, state)
+	def.Discard = exporters.DiscardWith(func(_ context.Context, _ exporters.Env, _ Params, temp string) error {
+		return discard(root, temp)
 	})
 	def.Check = func(context.Context, exporters.Env, any) []exporters.Finding { return []exporters.Finding{check(root)} }
 	return def
@@ -103,11 +102,7 @@ func fault(err error, name string) error {
 	return err
 }
 
-func discard(root string, state []byte) error {
-	var temp string
-	if err := json.Unmarshal(state, &temp); err != nil {
-		return fmt.Errorf("read what an export left: %w", err)
-	}
+func discard(root, temp string) error {
 	e, err := open(root)
 	if err != nil {
 		return err
