@@ -21,7 +21,7 @@ type PoolConfig struct {
 	Frame  int                                        // bytes of the largest answer; 1 MiB if not given
 	End    byte                                       // ends every answer; if not given a line feed, or a zero byte with Pipes
 	Pipes  bool                                       // the program reads from file 3 and answers on 4, not on its standard input and output
-	Set    func(c *Command)                           // completes the command of a new worker: Tool, Args, Bounds; Wall does not count
+	Set    func(c *Command)                           // completes the command of a new worker: Tool, Args, Bounds; Wall and CPU are for each use
 	Ready  func(ctx context.Context, w *Worker) error // waits until a new worker can be used; nil if it can be at once
 }
 

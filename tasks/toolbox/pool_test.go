@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -147,6 +148,20 @@ func TestPoolBounds(t *testing.T) {
 		return err
 	})
 	if !errors.Is(err, engine.ErrTimedOut) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := tell(t.Context(), p, "", "echo x"); err != nil {
+		t.Errorf("the next one fails with it: %v", err)
+	}
+}
+
+// TestPoolWall holds that each use has its own time, and that one which takes longer is not tried again.
+func TestPoolWall(t *testing.T) {
+	p := pool(t, open(t, toolbox.Config{}), func(c *toolbox.PoolConfig) {
+		set := c.Set
+		c.Set = func(c *toolbox.Command) { set(c); c.Bounds.Wall = 10 * time.Second }
+	})
+	if _, err := tell(t.Context(), p, "", "sleep 1000"); engine.CodeOf(err) != engine.Timeout || !errors.Is(err, engine.ErrTimedOut) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := tell(t.Context(), p, "", "echo x"); err != nil {

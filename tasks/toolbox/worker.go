@@ -63,7 +63,9 @@ func (p *Pool) newWorker(ctx context.Context) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.process, err = c.start(ctx, c.Bounds.or(p.box.config.Bounds))
+	bounds := c.Bounds.or(p.box.config.Bounds)
+	bounds.CPU = time.Duration(p.config.Uses) * bounds.processor() // the kernel counts over all uses
+	w.process, err = c.start(ctx, bounds)
 	for _, f := range theirs {
 		f.Close()
 	}
@@ -209,12 +211,13 @@ func (w *Worker) fault(ctx context.Context, err error) error {
 	}
 }
 
-// use calls work with a context that ends with the worker.
+// use calls work with a context that ends with the worker, which is when the time of one use is over at the latest.
 func (w *Worker) use(ctx context.Context, work func(context.Context, *Worker) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})
 	defer close(done)
+	defer time.AfterFunc(w.process.bounds.Wall, func() { w.process.exceed(BoundWall) }).Stop()
 	go func() {
 		select {
 		case <-w.ended:

@@ -30,6 +30,7 @@ func (e *Engine) command(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	c := e.box.Command(e.soffice, job.Dir)
+	c.Bounds.Wall = wall
 	to := targets[sources[job.From].kind][job.To]
 	c.Args = []string{"-env:UserInstallation=file://" + c.Path(profile), "--headless", "--norestore", "--nolockcheck"}
 	if filter := sources[job.From].filter; filter != "" {

@@ -23,6 +23,9 @@ import (
 // seenAs is where a worker with a file system of its own finds this program.
 const seenAs = "/run/gantry-office"
 
+// wall is the time for one document. The largest that people have take minutes; one that takes longer goes on for ever.
+const wall = 30 * time.Minute
+
 // newPool returns workers that hold the LibreOffice whose libraries are in the folder program.
 func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
 	return box.Pool(toolbox.PoolConfig{
@@ -37,7 +40,7 @@ func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
 			}
 			c.Args = []string{lok.Argument, program}
 			c.Env = []string{lok.Environment}
-			c.Bounds.Files = 1024
+			c.Bounds.Files, c.Bounds.Wall = 1024, wall
 		},
 		Ready: func(ctx context.Context, w *toolbox.Worker) error {
 			_, err := await(ctx, w, silence, func(e lok.Event) bool { return e.Ready })
