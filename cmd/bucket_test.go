@@ -1,9 +1,13 @@
 package cmd_test
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +86,33 @@ func TestBucket(t *testing.T) {
 			t.Fatalf("%d objects stay in the bucket", c.objects())
 		}
 	}
+	c.end()
+}
+
+// TestBucketToBucket exports a file of several parts whose bytes lie in a bucket, and imports it again.
+func TestBucketToBucket(t *testing.T) {
+	t.Setenv("GANTRY_EGRESS_ALLOW", "127.0.0.0/8")
+	c := newBucketCluster(t)
+	s, minio := c.servers[0], servers.Start(t, "minio")
+	content := make([]byte, 24<<20)
+	_, _ = rand.NewChaCha8([32]byte{2}).Read(content) // it cannot fail
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
+	defer source.Close()
+	place := fmt.Sprintf(`"endpoint": %q, "region": %q, "bucket": %q, "access_key_id": %q, "secret_access_key": %q, "key": "to/%s.bin"`,
+		minio["S3_ENDPOINT"], minio["S3_REGION"], minio["S3_BUCKET"], minio["S3_ACCESS_KEY_ID"], minio["S3_SECRET_ACCESS_KEY"], engine.NewID())
+	out := s.must(201, "POST", "/sync/v2/jobs", fmt.Sprintf(`{"tasks": {
+		"in": {"operation": "import/url", "url": %q, "filename": "large.bin"},
+		"out": {"operation": "export/s3", "input": "in", %s}}}`, source.URL+"/large.bin", place))
+	if out.Data.Status != "finished" {
+		t.Fatalf("the export ended %+v", out.Data)
+	}
+	back := s.must(201, "POST", "/sync/v2/jobs", fmt.Sprintf(`{"tasks": {"in": {"operation": "import/s3", %s},
+		"out": {"operation": "export/url", "input": "in"}}}`, place))
+	if back.Data.Status != "finished" {
+		t.Fatalf("the import ended %+v", back.Data)
+	}
+	sum := md5.Sum(content)
+	checkFile(t, back.Data.Tasks[1].Result.Files[0].URL, int64(len(content)), hex.EncodeToString(sum[:]))
 	c.end()
 }
 
