@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -32,33 +33,85 @@ import (
 // TestKilledExport kills a server in the middle of a large upload to each storage system, and starts another on its data: the
 // object must be whole, and the destination must know of nothing else.
 func TestKilledExport(t *testing.T) {
-	content := make([]byte, 64<<20)
+	source, sum := largeFile(t)
+	for _, s := range testserver.Stores {
+		t.Run(s.Kind, func(t *testing.T) { killExport(t, openStore(t, s), source, large, sum) })
+	}
+}
+
+const large = 64 << 20
+
+// largeFile serves a file of several parts and returns its URL and SHA-256.
+func largeFile(t *testing.T) (at, sum string) {
+	content := make([]byte, large)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(content) // it cannot fail
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
-	defer source.Close()
-	sum := sha256.Sum256(content)
+	t.Cleanup(source.Close)
+	digest := sha256.Sum256(content)
+	return source.URL + "/large.bin", hex.EncodeToString(digest[:])
+}
+
+// TestFrozenExport stops a worker in the middle of an upload for longer than its lease. Another one ends the upload; when the
+// first goes on, the object stays as it is, also to the moment at which it was written.
+func TestFrozenExport(t *testing.T) {
+	t.Setenv("GANTRY_EGRESS_ALLOW", "127.0.0.0/8")
+	postgres := servers.Start(t, "postgres")["POSTGRES_URL"]
+	source, sum := largeFile(t)
 	for _, s := range testserver.Stores {
+		if s.Kind != "google-cloud-storage" && s.Kind != "s3" {
+			continue
+		}
 		t.Run(s.Kind, func(t *testing.T) {
-			killExport(t, openStore(t, s), source.URL, int64(len(content)), hex.EncodeToString(sum[:]))
+			s, c, name := openStore(t, s), newCluster(t, postgres), fmt.Sprintf("frozen/%x.bin", rand.Uint64())
+			if code := c.workers[1].end(syscall.SIGTERM); code != 0 {
+				t.Fatalf("exit %d after SIGTERM", code)
+			}
+			gate := exportertest.NewGate(t, s.at[s.Address], large*3/4)
+			job := c.api(0).must(201, "POST", "/v2/jobs", exportOf(t, s, gate, source, name, nil))
+			wait := "/v2/jobs/" + job.Data.ID + "/wait"
+			beforeEnd(t, gate, c.api(0), wait)
+			frozen := c.workers[0]
+			if err := frozen.proc.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			gate.Open()
+			c.workers[1] = c.work()
+			if end := c.api(0).must(200, "GET", wait, ""); end.Data.Status != "finished" {
+				t.Fatalf("the job ended %+v", end.Data)
+			}
+			written := s.peer(t, "lsjson", s.there(name))
+			if err := frozen.proc.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			c.end() // which waits for what the first one still does
+			if got := s.sum(t, name); got != sum {
+				t.Errorf("the object has the SHA-256 %s, want %s", got, sum)
+			}
+			if now := s.peer(t, "lsjson", s.there(name)); now != written {
+				t.Errorf("the object is %s, was %s", now, written)
+			}
+			if left := unfinished[s.Kind](t, s, name, large); len(left) > 0 {
+				t.Errorf("left unfinished: %q", left)
+			}
 		})
 	}
 }
 
-func killExport(t *testing.T, s store, source string, size int64, sum string) {
-	data, name, more := t.TempDir(), fmt.Sprintf("killed/%x.bin", rand.Uint64()), map[string]any{"input": "in"}
-	if s.Kind == "openstack" { // where nobody else has segments
-		container := fmt.Sprintf("killed%x", rand.Uint64())
-		s.peer(t, "mkdir", "there:"+container)
-		s.Folder, more["container"] = func(testserver.Values) string { return container }, container
-	}
-	gate := exportertest.NewGate(t, s.at[s.Address], size*3/4)
-	first := serve(t, data, "--egress-allow", "127.0.0.0/8")
-	job := first.must(201, "POST", "/v2/jobs", fmt.Sprintf(`{"tasks": {
-		"in": {"operation": "import/url", "url": %q, "filename": "large.bin"},
-		"out": %s}}`, source+"/large.bin", s.task(t, "export/", s.through(t, gate.Address()), name, more)))
+// exportOf is a job that exports the file of a URL through a gate.
+func exportOf(t *testing.T, s store, gate *exportertest.Gate, source, name string, more map[string]any) string {
+	t.Helper()
+	params := map[string]any{"input": "in"}
+	maps.Copy(params, more)
+	return fmt.Sprintf(`{"tasks": {"in": {"operation": "import/url", "url": %q, "filename": "large.bin"}, "out": %s}}`, source,
+		s.task(t, "export/", s.through(t, gate.Address()), name, params))
+}
+
+// beforeEnd waits until the gate is shut, and fails if the job ends before.
+func beforeEnd(t *testing.T, gate *exportertest.Gate, s *server, wait string) {
+	t.Helper()
 	ended := make(chan string, 1)
 	go func() {
-		_, text, err := first.ask("GET", "/v2/jobs/"+job.Data.ID+"/wait", "")
+		_, text, err := s.ask("GET", wait, "")
 		ended <- fmt.Sprintf("%s, %v", text, err)
 	}()
 	select {
@@ -66,6 +119,19 @@ func killExport(t *testing.T, s store, source string, size int64, sum string) {
 	case text := <-ended:
 		t.Fatalf("the job ended before its middle: %s", text)
 	}
+}
+
+func killExport(t *testing.T, s store, source string, size int64, sum string) {
+	data, name, more := t.TempDir(), fmt.Sprintf("killed-%x/large.bin", rand.Uint64()), map[string]any{}
+	if s.Kind == "openstack" { // where nobody else has segments
+		container := fmt.Sprintf("killed%x", rand.Uint64())
+		s.peer(t, "mkdir", "there:"+container)
+		s.Folder, more["container"] = func(testserver.Values) string { return container }, container
+	}
+	gate := exportertest.NewGate(t, s.at[s.Address], size*3/4)
+	first := serve(t, data, "--egress-allow", "127.0.0.0/8")
+	job := first.must(201, "POST", "/v2/jobs", exportOf(t, s, gate, source, name, more))
+	beforeEnd(t, gate, first, "/v2/jobs/"+job.Data.ID+"/wait")
 	if left := unfinished[s.Kind](t, s, name, size); len(left) == 0 {
 		t.Error("the destination knows of no upload when the server is killed")
 	}
