@@ -202,6 +202,14 @@ func TestSecretsStayInside(t *testing.T) {
 }
 
 // TestBackup restores a copy that was made while the server ran.
+// TestDoctorWithoutTools holds that what is installed does not count where --tools none asks for that.
+func TestDoctorWithoutTools(t *testing.T) {
+	out, stderr, code := output(t, "doctor", "--tools", "none")
+	if code != 0 || !strings.Contains(out, "profile: embedded\n") {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+}
+
 func TestBackup(t *testing.T) {
 	embedded(t)
 	s := serve(t, t.TempDir())

@@ -43,10 +43,14 @@ func Counts(ctx context.Context, box *toolbox.Box) []Count {
 	}
 }
 
-// ProfileOf says which profile the box finds whole, and what would bring the next.
+// ProfileOf says which profile the box finds whole, and what would bring the next. A box that runs no programs has the
+// embedded one, whatever is installed.
 func ProfileOf(box *toolbox.Box) Profile {
 	if missing := absent(box, recommended); len(missing) > 0 {
 		return Profile{Name: "embedded", Missing: missing, Next: "recommended", Command: "make tools"}
+	}
+	if box.Kind() == toolbox.Refused {
+		return Profile{Name: "embedded"}
 	}
 	if missing := absent(box, full); len(missing) > 0 {
 		return Profile{Name: "recommended", Missing: missing, Next: "full", Command: "make tools-full"}

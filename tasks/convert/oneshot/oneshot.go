@@ -4,7 +4,9 @@ package oneshot
 
 import (
 	"context"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -40,11 +42,7 @@ var rows = []row{
 		from:    []convert.Format{"djvu"},
 		to:      []convert.Format{"pdf", "tiff"},
 		args: func(in, out string) []string {
-			format := out[len(out)-len("pdf"):]
-			if format == "iff" {
-				format = "tiff"
-			}
-			return []string{"-format=" + format, "-quality=85", in, out}
+			return []string{"-format=" + strings.TrimPrefix(filepath.Ext(out), "."), "-quality=85", in, out}
 		},
 	},
 	{
