@@ -83,7 +83,7 @@ type Promises struct {
 	NoAbort     string // why something of a failed delivery may stay
 	StaysUnder  string // why something of a failed delivery may stay, unseen, where there was an object of that name before
 	NoResume    string // why a delivery begins anew with each worker
-	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
+	LateCommit  string // why a commit may still count that arrives when the task is over and somebody else has written the object
 	LostOpening string // why something empty may stay when the answer to its opening is lost
 }
 
