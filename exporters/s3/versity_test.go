@@ -4,7 +4,9 @@ import (
 	"os"
 	"testing"
 
+	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/exporters/exportertest"
+	"github.com/gantry-engine/gantry/exporters/s3"
 )
 
 // TestVersity runs the contract against a third implementation of the protocol, Versity's gateway, where GANTRY_VERSITY is set:
@@ -19,6 +21,15 @@ func TestVersityBrokenDownload(t *testing.T) {
 
 // versity is the harness. Its bucket is private and its uploads are listed, as with Swift.
 type versity struct{ swift }
+
+// Definition implements exportertest.Harness. The gateway takes a part that breaks off for a whole one, at its leisure, and makes
+// the folder of an upload anew for it that was aborted meanwhile.
+func (versity) Definition() exporters.Definition {
+	def := s3.Definition()
+	def.Promises.NoAbort = "a part that broke off may be taken after the upload was aborted"
+	def.Promises.StaysUnder = def.Promises.NoAbort
+	return def
+}
 
 func newVersity(t testing.TB) versity {
 	t.Helper()
