@@ -264,6 +264,7 @@ func TestMessages(t *testing.T) {
 			`printf '\033[31mred\033[0m\a\b\0\n\n  two  \n'`:       "red\ntwo",
 			`echo "cannot read '/tmp/a b/c'"`:                      "cannot read 'a b/c'",
 			`echo file:///etc/fonts/fonts.conf=/usr/lib/x`:         "fonts.conf=x",
+			"echo 'forbidden by the policy `@/srv/x/y.txt'":        "forbidden by the policy `@y.txt",
 			`echo see https://example.com/a/b`:                     "see https://example.com/a/b",
 			`printf '\377\376'`:                                    "\uFFFD",
 			`head -c 20000 /dev/zero | tr '\0' x; echo; echo last`: "",
