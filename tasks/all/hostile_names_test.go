@@ -41,7 +41,7 @@ func TestOddNames(t *testing.T) {
 			name, _, _ := strings.Cut(operation, " ")
 			var files []stored
 			for i, stem := range oddStems {
-				if i%8 != len(operation)%8 && !*everyAttack { // no name reaches a program, so a few must do
+				if i%16 != len(operation)%16 && !*everyAttack { // no name reaches a program, so a few must do
 					continue
 				}
 				files = append(files, stored{stem + tt.ext, tt.content})

@@ -128,10 +128,13 @@ func TestStdout(t *testing.T) {
 		if outcome := run(t, c); string(out.Bytes()) != "out\n" || outcome.Messages != "err" {
 			t.Errorf("got %q and %q", out.Bytes(), outcome.Messages)
 		}
-		c = shell(b, "", "yes")
-		c.Stdout = &toolbox.Buffer{Max: 10_000}
-		if _, err := c.Run(t.Context()); engine.CodeOf(err) != engine.TooLarge {
-			t.Errorf("got %v", err)
+		for _, script := range []string{"yes", "trap '' PIPE; yes; while :; do sleep 1; done"} {
+			c = shell(b, "", script)
+			c.Stdout = &toolbox.Buffer{Max: 10_000}
+			c.Bounds.Wall = 20 * time.Second
+			if _, err := c.Run(t.Context()); engine.CodeOf(err) != engine.TooLarge {
+				t.Errorf("%s: got %v", script, err)
+			}
 		}
 	})
 }
