@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"api/downloads/*":        {"engine"},
 	"api/apitest":            {"api", "api/downloads", "engine", "engine/enginetest", "engine/link"},
 	"tasks/*/*":              {},
-	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/toolbox"},
+	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/convert/wasm", "tasks/toolbox"},
 	"tasks/convert/*/*":      {},
 	"exporters/*/*":          {"exporters", "engine"},
 	"engine/enginetest":      {"engine", "engine/*"},

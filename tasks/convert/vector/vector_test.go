@@ -1,6 +1,7 @@
 package vector_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -27,7 +29,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func newEngine(t *testing.T) *vector.Librsvg {
+// resvg is shared: compiling takes seconds.
+var resvg = sync.OnceValues(func() (*vector.Resvg, error) {
+	return vector.NewResvg(filepath.Join(os.Getenv("GANTRY_TOOLS"), "resvg.wasm"), "")
+})
+
+// each runs a test with each engine.
+func each(t *testing.T, test func(t *testing.T, e convert.Engine)) {
+	t.Run("librsvg", func(t *testing.T) { test(t, newLibrsvg(t)) })
+	t.Run("resvg", func(t *testing.T) {
+		e, err := resvg()
+		if errors.Is(err, os.ErrNotExist) {
+			enginetest.Missing(t, "resvg.wasm in GANTRY_TOOLS")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, e)
+	})
+}
+
+func newLibrsvg(t *testing.T) *vector.Librsvg {
 	t.Helper()
 	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
 	if err != nil {
@@ -77,8 +99,9 @@ func decode(t *testing.T, path string) image.Image {
 	return img
 }
 
-func TestPictures(t *testing.T) {
-	e := newEngine(t)
+func TestPictures(t *testing.T) { each(t, testPictures) }
+
+func testPictures(t *testing.T, e convert.Engine) {
 	for _, c := range []struct {
 		options convert.Options
 		want    image.Point
@@ -108,7 +131,7 @@ func TestPictures(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	e := newEngine(t)
+	e := newLibrsvg(t)
 	for _, to := range []convert.Format{"pdf", "ps", "eps"} {
 		out, err := run(t, e, drawing, to, convert.Options{})
 		if err != nil {
@@ -125,8 +148,9 @@ func TestPages(t *testing.T) {
 }
 
 // TestNothingOutsideIsRead names a red picture in every way that SVG knows; where it were read, there would be red.
-func TestNothingOutsideIsRead(t *testing.T) {
-	e := newEngine(t)
+func TestNothingOutsideIsRead(t *testing.T) { each(t, testNothingOutsideIsRead) }
+
+func testNothingOutsideIsRead(t *testing.T, e convert.Engine) {
 	var calls atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
 	defer server.Close()
@@ -159,8 +183,9 @@ func TestNothingOutsideIsRead(t *testing.T) {
 	}
 }
 
-func TestHostileDrawingsAreRefused(t *testing.T) {
-	e := newEngine(t)
+func TestHostileDrawingsAreRefused(t *testing.T) { each(t, testHostileDrawingsAreRefused) }
+
+func testHostileDrawingsAreRefused(t *testing.T, e convert.Engine) {
 	entity := `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>`
 	for name, c := range map[string]struct {
 		content string
@@ -174,6 +199,9 @@ func TestHostileDrawingsAreRefused(t *testing.T) {
 		if _, err := run(t, e, c.content, "png", convert.Options{}); engine.CodeOf(err) != c.code || strings.Contains(engine.MessageOf(err), "/") {
 			t.Errorf("%s: got %v, want the code %s", name, err, c.code)
 		}
+	}
+	if e.Name() != "librsvg" {
+		return
 	}
 	if out, err := run(t, e, entity+head+`width="100" height="20"><text y="15">&x;</text></svg>`, "pdf", convert.Options{}); err == nil {
 		text, err := exec.CommandContext(t.Context(), "pdftotext", out, "-").Output()
