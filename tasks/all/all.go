@@ -75,7 +75,8 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 		func() convert.Engine { return found(raster.NewVips(ctx, box)) },
 		func() convert.Engine { return found(raster.NewMagick(ctx, box)) },
 		func() convert.Engine { return found(raster.NewRaw(ctx, box)) },
-		func() convert.Engine { return newPDFium(box) },
+		func() convert.Engine { return inTools(box, "resvg.wasm", vector.NewResvg) },
+		func() convert.Engine { return inTools(box, "pdfium.wasm", pdfium.New) },
 		func() convert.Engine { return found(pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)) },
 		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },
 	}
@@ -109,13 +110,16 @@ func found[E any, P interface {
 	return e
 }
 
-// newPDFium returns the engine of the tools folder, or nil.
-func newPDFium(box *toolbox.Box) convert.Engine {
-	path, ok := box.File("pdfium.wasm")
+// inTools returns the engine of a library in the tools folder, or nil.
+func inTools[E any, P interface {
+	*E
+	convert.Engine
+}](box *toolbox.Box, name string, open func(path, cache string) (P, error)) convert.Engine {
+	path, ok := box.File(name)
 	if !ok {
 		return nil
 	}
-	e, err := pdfium.New(path, box.Cache())
+	e, err := open(path, box.Cache())
 	if err != nil {
 		return nil
 	}
