@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"api/apitest":            {"api", "api/downloads", "engine", "engine/enginetest", "engine/link"},
 	"tasks/*/*":              {},
 	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/convert/wasm", "tasks/toolbox"},
+	"tasks/convert/*test":    {"engine", "engine/enginetest", "tasks/convert", "tasks/toolbox"},
 	"tasks/convert/*/*":      {},
 	"exporters/*/*":          {"exporters", "engine"},
 	"engine/enginetest":      {"engine", "engine/*"},

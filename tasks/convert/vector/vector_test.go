@@ -19,15 +19,12 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // resvg is shared: compiling takes seconds.
 var resvg = sync.OnceValues(func() (*vector.Resvg, error) {
@@ -51,32 +48,14 @@ func each(t *testing.T, test func(t *testing.T, e convert.Engine)) {
 
 func newLibrsvg(t *testing.T) *vector.Librsvg {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := vector.NewLibrsvg(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "librsvg")
-	}
-	return e
+	return converttest.Engine(t, "librsvg", vector.NewLibrsvg)
 }
 
 func run(t *testing.T, e convert.Engine, content string, to convert.Format, o convert.Options) (string, error) {
 	t.Helper()
-	in := filepath.Join(t.TempDir(), "in.svg")
-	if err := os.WriteFile(in, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	job := convert.Job{In: in, Name: "--x.svg", From: "svg", To: to, Dir: t.TempDir(), Options: o,
-		Limits: convert.LimitsOf(engine.DefaultLimits())}
-	outputs, err := convert.Convert(t.Context(), e, job)
+	outputs, err := converttest.Convert(t.Context(), t, e, content, convert.Job{From: "svg", To: to, Options: o})
 	if err != nil {
 		return "", err
-	}
-	if left, _ := os.ReadDir(job.Dir); len(left) != 1 {
-		t.Errorf("got %v left, want the output alone", left)
 	}
 	return outputs[0], nil
 }
