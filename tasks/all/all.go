@@ -37,7 +37,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 	catalog := convert.New(Engines(ctx, box, film)...)
 	library := pdf.Engines(ctx, box)
 	operations := []engine.Operation{
-		archive.Operation(),
+		archive.Operation(sevenZip(ctx, box)),
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
 		optimize.Operation(optimize.Engines(ctx, box, catalog)...),
@@ -108,6 +108,16 @@ func found[E any, P interface {
 		return nil
 	}
 	return e
+}
+
+// sevenZip returns what packs 7z, or nil.
+func sevenZip(ctx context.Context, box *toolbox.Box) archive.Packer {
+	for _, e := range packed.New(ctx, box) {
+		if e.Packs() {
+			return e
+		}
+	}
+	return nil
 }
 
 // inTools returns the engine of a library in the tools folder, or nil.
