@@ -1,9 +1,10 @@
 // Package oneshot has the engines that are one program with one command line: fonts by FontForge, DjVu by DjVuLibre, XPS by
-// MuPDF, Apple's icons by icnsutils. Each is a row of a table.
+// MuPDF. Each is a row of a table.
 package oneshot
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -74,9 +75,14 @@ const wall = 10 * time.Minute
 
 // Convert makes one file.
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
+	in, err := job.Place(job.Dir) // with its extension, by which these programs choose a reader
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(in)
 	c := e.Box.Command(e.Tool, job.Dir)
 	c.Bounds.Wall = wall
-	c.Args = e.Row.args(c.In(job.In), c.Path(job.Out()))
+	c.Args = e.Row.args(c.Path(in), c.Path(job.Out()))
 	outcome, err := c.Run(ctx)
 	if err != nil {
 		return nil, err

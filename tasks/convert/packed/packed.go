@@ -51,7 +51,7 @@ var recipes = []recipe{
 	},
 	{
 		program: toolbox.Program{Name: "unar", Args: []string{"-v"}, Version: regexp.MustCompile(`v(\d[\d.]*)`)},
-		reads:   []convert.Format{"alz", "arc", "arj", "cab", "lha", "sit", "zoo"},
+		reads:   []convert.Format{"alz", "arc", "cab", "lha", "sit", "zoo"}, // of arj it loses the folders
 		args: func(in, dir string, _ convert.Format) []string {
 			return []string{"-quiet", "-force-overwrite", "-no-directory", "-output-directory", dir, in}
 		},
