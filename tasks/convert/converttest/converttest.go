@@ -47,7 +47,7 @@ func Engine[E any](t testing.TB, program string, find func(context.Context, *too
 func Convert(ctx context.Context, t testing.TB, e convert.Engine, content string, job convert.Job) ([]string, error) {
 	t.Helper()
 	dir := t.TempDir()
-	job.In, job.Dir = filepath.Join(dir, "in"), filepath.Join(dir, "out")
+	job.In, job.Dir = filepath.Join(dir, "in."+string(job.From)), filepath.Join(dir, "out")
 	if err := os.WriteFile(job.In, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package oneshot
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -75,14 +74,9 @@ const wall = 10 * time.Minute
 
 // Convert makes one file.
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
-	in, err := job.Place(job.Dir) // with its extension, by which these programs choose a reader
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(in)
 	c := e.Box.Command(e.Tool, job.Dir)
 	c.Bounds.Wall = wall
-	c.Args = e.Row.args(c.Path(in), c.Path(job.Out()))
+	c.Args = e.Row.args(c.In(job.In), c.Path(job.Out()))
 	outcome, err := c.Run(ctx)
 	if err != nil {
 		return nil, err
