@@ -39,14 +39,10 @@ func (s *source) Stat(ctx context.Context, name string) (exporters.Object, error
 
 // List implements exporters.Source.
 func (s *source) List(ctx context.Context, prefix string, yield func(exporters.Object) error) error {
-	query := url.Values{"prefix": {strings.TrimLeft(prefix, "/")}, "maxResults": {pageSize},
-		"fields": {"nextPageToken,items(" + wanted + ")"}}
+	query := url.Values{"prefix": {strings.TrimLeft(prefix, "/")}, "fields": {"nextPageToken,items(" + wanted + ")"}}
 	for {
-		var page struct {
-			Next  string     `json:"nextPageToken"`
-			Items []resource `json:"items"`
-		}
-		if err := s.get(ctx, "list", s.objects(query), &page); err != nil {
+		page, err := s.page(ctx, query)
+		if err != nil {
 			return err
 		}
 		for _, o := range page.Items {
@@ -62,6 +58,18 @@ func (s *source) List(ctx context.Context, prefix string, yield func(exporters.O
 		}
 		query.Set("pageToken", page.Next)
 	}
+}
+
+// page is one answer of a listing.
+type page struct {
+	Next  string     `json:"nextPageToken"`
+	Items []resource `json:"items"`
+}
+
+func (c *client) page(ctx context.Context, query url.Values) (p page, err error) {
+	query.Set("maxResults", pageSize)
+	err = c.get(ctx, "list", c.objects(query), &p)
+	return p, err
 }
 
 func (r resource) object() exporters.Object {

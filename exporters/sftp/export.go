@@ -20,8 +20,10 @@ import (
 	"github.com/gantry-engine/gantry/exporters"
 )
 
-// atOnce is how many writes of one file are under way; each has up to 32 KiB.
-const atOnce = 64
+const (
+	atOnce = 64       // writes of one file that are under way
+	packet = 32 << 10 // bytes of each at most
+)
 
 // exporter writes files to one server.
 type exporter struct {
@@ -144,7 +146,7 @@ func (s *session) write(ctx context.Context, d exporters.Delivery, to string) er
 		return s.openFault(ctx, err, d.Name)
 	}
 	from := &watched{Reader: src}
-	n, err := f.ReadFromWithConcurrency(from, atOnce)
+	n, err := f.ReadFromWithConcurrency(from, int(min(d.File.Size/packet+1, atOnce)))
 	cerr := f.Close()
 	doing := fmt.Sprintf("write %q", d.Name)
 	switch {
