@@ -183,6 +183,8 @@ func TestRefusals(t *testing.T) {
 		"container":    {changes: map[string]any{"container": "nowhere"}, code: engine.NotFound, text: "There is no container of that name"},
 		"bad name":     {changes: map[string]any{"container": "No/Where?"}, code: engine.Invalid, text: "Azure does not take the name"},
 		"account":      {changes: map[string]any{"storage_account": "evil.example/", "endpoint": nil}, code: engine.Invalid, text: "The storage_account is not the name of one"},
+		"container in": {changes: map[string]any{"endpoint": l.service(l.address) + "/" + l.container + "/"}, code: engine.Invalid, text: "The endpoint ends in the name of the container"},
+		"no account":   {changes: map[string]any{"endpoint": "http://" + l.address}, code: engine.NotFound, text: "the endpoint has to end in it"},
 		"endpoint":     {changes: map[string]any{"endpoint": "ftp://x"}, code: engine.Invalid, text: "The endpoint is not"},
 	} {
 		t.Run(name, func(t *testing.T) {

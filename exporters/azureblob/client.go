@@ -66,6 +66,10 @@ func (p Place) service() (string, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", engine.Errorf(engine.Invalid, "The endpoint is not an http or https URL with a host.")
 	}
+	path, within := strings.TrimSuffix(u.Path, "/"), "/"+p.Container
+	if path == "/"+p.Account+within || path == within && strings.HasPrefix(u.Host, p.Account+".") {
+		return "", engine.Errorf(engine.Invalid, "The endpoint ends in the name of the container, which would become a folder. Leave it out there.")
+	}
 	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 

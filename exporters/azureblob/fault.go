@@ -110,6 +110,8 @@ func (c *client) explain(a *azcore.ResponseError, said bloberror.Code, verb stri
 	switch {
 	case c.late(a) != "":
 		return c.late(a)
+	case (said == bloberror.InvalidResourceName || said == bloberror.ResourceNotFound) && !strings.Contains(c.address, c.place.Account):
+		return "There is no such container at the endpoint. Where the account is not in the host's name, the endpoint has to end in it."
 	case advice[said] != "":
 		return advice[said]
 	case refused && c.key == nil && said == bloberror.AuthenticationFailed:

@@ -33,12 +33,19 @@ type client struct {
 
 // newClient returns a client. It has nothing from the process: no environment, no files, no instance's credentials.
 func newClient(env exporters.Env, p Place) (*client, error) {
+	p.Region = strings.TrimSpace(p.Region)
+	if !hostLabel.MatchString(p.Region) {
+		return nil, engine.Errorf(engine.Invalid, "The region is not the name of one, such as us-west-2 or eu-west-1.")
+	}
 	c := &client{place: p}
 	host := ""
 	if p.Endpoint != "" {
 		endpoint, err := endpointOf(p.Endpoint)
 		if err != nil {
 			return nil, err
+		}
+		if endpoint.Path == "/"+p.Bucket {
+			return nil, engine.Errorf(engine.Invalid, "The endpoint ends in the name of the bucket, which would become a folder. Leave it out there.")
 		}
 		c.endpoint, host = endpoint, endpoint.Hostname()
 	}
@@ -48,8 +55,8 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 		UsePathStyle: !c.profile.virtual,
 		Retryer:      aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: p.AccessKeyID.Reveal(), SecretAccessKey: p.SecretAccessKey.Reveal(),
-				SessionToken: p.SessionToken.Reveal()}, nil
+			return aws.Credentials{AccessKeyID: strings.TrimSpace(p.AccessKeyID.Reveal()),
+				SecretAccessKey: strings.TrimSpace(p.SecretAccessKey.Reveal()), SessionToken: strings.TrimSpace(p.SessionToken.Reveal())}, nil
 		}),
 		RequestChecksumCalculation:  aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation:  aws.ResponseChecksumValidationWhenRequired,
@@ -59,7 +66,7 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 	if c.endpoint != nil {
 		c.options.BaseEndpoint = text(c.endpoint.String())
 	}
-	c.use(strings.TrimSpace(p.Region))
+	c.use(p.Region)
 	return c, nil
 }
 
@@ -162,6 +169,7 @@ func unsigned(o *s3.Options) {
 }
 
 var (
+	hostLabel  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`) // what the SDK takes for a region
 	regionName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 	expecting  = regexp.MustCompile(`expecting '([a-z0-9-]{1,40})'`)
 )

@@ -304,6 +304,8 @@ func TestRefusals(t *testing.T) {
 		{400, "ExpiredToken", "The provided token has expired.", engine.Unauthorized, "session_token has expired"},
 		{403, "RequestTimeTooSkewed", "no", engine.Denied, "clock differs"},
 		{404, "NoSuchBucket", "no", engine.NotFound, "no bucket"},
+		{400, "InvalidBucketName", "no", engine.Invalid, "The bucket is not the name of one"},
+		{404, "kms:KeyNotFound", "no", engine.NotFound, "sse_kms_key_id"},
 		{400, "AccessControlListNotSupported", "no", engine.Invalid, "takes no ACL"},
 		{501, "NotImplemented", "x-amz-tagging", engine.Invalid, "x-amz-tagging"},
 		{400, "InvalidArgument", "the-secret-key is odd", engine.Invalid, "[redacted] is odd"},
@@ -318,6 +320,30 @@ func TestRefusals(t *testing.T) {
 			task, log := s.export(t, little, nil)
 			if task.Code != test.want || !strings.Contains(task.Message, test.text) || len(s.calls) != 1 {
 				t.Errorf("ended %s (%s) after %v, want %s\n%s", task.Code, task.Message, s.calls, test.want, log)
+			}
+		})
+	}
+}
+
+// TestPlaces holds what is made of a place that was copied with something around it, or is none.
+func TestPlaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(url string) map[string]any
+		says   string // empty: the file arrives
+	}{
+		"spaces": {func(url string) map[string]any {
+			return map[string]any{"endpoint": " " + url + "/ ", "region": " us-east-1 ", "access_key_id": "the-key-id\n", "secret_access_key": " the-secret-key"}
+		}, ""},
+		"bucket in the endpoint": {func(url string) map[string]any { return map[string]any{"endpoint": url + "/b/"} }, "The endpoint ends in the name of the bucket"},
+		"no region":              {func(string) map[string]any { return map[string]any{"region": "EU (Ireland)"} }, "The region is not the name of one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{}
+			ts := httptest.NewServer(s)
+			defer ts.Close()
+			task, log := s.export(t, little, test.change(ts.URL))
+			if arrived := task.Status == engine.StatusFinished; arrived != (test.says == "") || !strings.HasPrefix(task.Message, test.says) || arrived && task.Message != "" {
+				t.Errorf("ended %s (%s)\n%s", task.Code, task.Message, log)
 			}
 		})
 	}

@@ -63,7 +63,11 @@ var byCode = map[string]engine.Code{
 
 // advice are texts for what persons can do something about. The rest is told as the service tells it.
 var advice = map[string]string{
-	"NoSuchBucket":          "There is no bucket of that name in this service and region.",
+	"NoSuchBucket": "There is no bucket of that name in this service and region.",
+	"InvalidBucketName": "The bucket is not the name of one: that has 3 to 63 lower-case letters, digits, dots and hyphens. Folders " +
+		"belong to key or key_prefix.",
+	"kms:KeyNotFound":       "There is no KMS key of that sse_kms_key_id.",
+	"KMS.NotFoundException": "There is no KMS key of that sse_kms_key_id.",
 	"InvalidAccessKeyId":    "The service does not know the access_key_id.",
 	"SignatureDoesNotMatch": "The secret_access_key is not the one of the access_key_id.",
 	"ExpiredToken":          "The session_token has expired.",

@@ -399,6 +399,8 @@ func TestParams(t *testing.T) {
 		"neither":             {`{"host":"h","username":"u"}`, "password or private_key is required: they say how to log in"},
 		"nothing":             {`{}`, "host is required username is required"},
 		"a port that is none": {`{"host":"h","username":"u","password":"p","port":70000}`, "port must be from 1 to 65535"},
+		"an address":          {`{"host":"[2001:db8::1]","username":"u","password":"p"}`, ""},
+		"host and port":       {`{"host":"h:22","username":"u"}`, "host is the name or address of a host alone: a port belongs to port, a user to username, a path to file or path password or private_key is required: they say how to log in"},
 		"a folder as a file":  {`{"host":"h","username":"u","password":"p","file":"a/"}`, "file ends in a slash, so it is a folder and not the name of an object"},
 	} {
 		t.Run(name, func(t *testing.T) {

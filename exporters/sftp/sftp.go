@@ -5,6 +5,7 @@ package sftp
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -60,11 +61,16 @@ func Definition() exporters.Definition {
 	return def
 }
 
-func (p Place) problems() []param.Problem {
-	if p.Password != "" || p.PrivateKey != "" {
-		return nil
+func (p Place) problems() (problems []param.Problem) {
+	host := strings.TrimSpace(p.Host)
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil && strings.ContainsAny(host, ":/@") {
+		problems = append(problems, param.Problemf("host", "is the name or address of a host alone: a port belongs to port, a user to username, a path to file or path"))
 	}
-	return []param.Problem{param.Problemf("password", "or private_key is required: they say how to log in")}
+	if p.Password == "" && p.PrivateKey == "" {
+		problems = append(problems, param.Problemf("password", "or private_key is required: they say how to log in"))
+	}
+	return problems
 }
 
 // clean returns the name by which the same file is always known: ~/ is where relative paths begin anyway.
