@@ -28,7 +28,7 @@ func TestReference(t *testing.T) {
 	defer box.Close()
 	var others []engine.Operation // that are only listed where they work
 	for _, describe := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
-		command.Operation, capture.Operation, metadata.Read, metadata.Write,
+		command.Operation, capture.Operation, metadata.Write,
 	} {
 		op, _ := describe(t.Context(), box)
 		others = append(others, op)

@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools/wasm}
 testdata/tools.sh full
 
-packages=(graphicsmagick mediainfo p7zip-full unzip xz-utils zstd cpio genisoimage ncompress rpm file fontconfig poppler-utils)
+packages=(graphicsmagick mediainfo p7zip-full unzip xz-utils zstd cpio genisoimage ncompress rpm file fontconfig poppler-utils
+  arj arc gcab dcmtk fp-utils-3.2.2)
 missing=()
 for p in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")

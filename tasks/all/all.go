@@ -40,12 +40,13 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		archive.Operation(sevenZip(ctx, box)),
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
+		metadata.Read(ctx, box),
 		optimize.Operation(optimize.Engines(ctx, box, catalog)...),
 		thumbnail.Operation(catalog),
 		watermark.Operation(catalog, film),
 	}
 	for _, find := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
-		command.Operation, capture.Operation, metadata.Read, metadata.Write,
+		command.Operation, capture.Operation, metadata.Write,
 	} {
 		if op, ok := find(ctx, box); ok {
 			operations = append(operations, op)

@@ -14,7 +14,7 @@ import (
 )
 
 // makers make samples that neither are a few letters nor come out of the catalog. One whose program is missing makes none.
-var makers = []func(t *testing.T, m *matrix) []sample{films, archives, fontsHere, slides, scans}
+var makers = []func(t *testing.T, m *matrix) []sample{films, archives, fontsHere, slides, scans, byHand, rare, retyped}
 
 // program runs a program and reports whether it made the file.
 func program(t *testing.T, dir, name string, args ...string) bool {

@@ -24,7 +24,8 @@ func (*Archives) Name() string { return "archivelib" }
 // Version is that of github.com/klauspost/compress.
 func (*Archives) Version() string { return moduleVersion("github.com/klauspost/compress") }
 
-// Pairs lists zip, tar, 7z, rar, compressed tar and single compressed files to zip and to tar with its compressions.
+// Pairs lists zip, tar, 7z, rar, compressed tar and single compressed files to zip and to tar with its compressions, svg and
+// svgz into each other, and cbr to cbz.
 func (*Archives) Pairs() []Pair {
 	var pairs []Pair
 	for _, from := range Unpackable() {
@@ -32,7 +33,7 @@ func (*Archives) Pairs() []Pair {
 			pairs = append(pairs, Pair{From: from, To: to})
 		}
 	}
-	return append(pairs, Pair{From: "svgz", To: "svg"}, Pair{From: "svg", To: "svgz"})
+	return append(pairs, Pair{From: "svgz", To: "svg"}, Pair{From: "svg", To: "svgz"}, Pair{From: "cbr", To: "cbz"})
 }
 
 // Unpackable lists the archives that are read here, without a program.
@@ -47,6 +48,9 @@ func (*Archives) Convert(ctx context.Context, job Job) ([]string, error) {
 		return []string{job.Out()}, job.inflate(ctx)
 	case "svgz":
 		return []string{job.Out()}, job.deflate(ctx)
+	}
+	if job.From == "cbr" {
+		job.From = "rar"
 	}
 	return []string{job.Out()}, job.unpacked(func(u *unpacker) error { return u.repack(ctx, job.To) })
 }

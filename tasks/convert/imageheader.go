@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"io"
 	"os"
 )
@@ -29,22 +30,39 @@ func CheckHeader(path string, format Format, limit int64) error {
 			return fmt.Errorf("read the input: %w", err)
 		}
 	}
+	size, err := pictureSize(f, format)
+	if err != nil || size == (image.Point{}) {
+		return err
+	}
+	return checkPixels(max(size.X, 1), max(size.Y, 1), limit)
+}
+
+// PictureSize is what the header of a picture says of its size in pixels; zero where it does not say so in a way that is known
+// here, or is damaged.
+func PictureSize(path string, format Format) (image.Point, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return image.Point{}, fmt.Errorf("open the input: %w", err)
+	}
+	defer f.Close()
+	return pictureSize(f, format)
+}
+
+func pictureSize(f *os.File, format Format) (image.Point, error) {
 	if decode := configDecoders[format]; decode != nil {
-		if config, err := decode(bufio.NewReader(f)); err == nil {
-			return checkPixels(max(config.Width, 1), max(config.Height, 1), limit)
-		}
-		return nil
+		config, _ := decode(bufio.NewReader(f)) // zero where it is damaged
+		return image.Pt(config.Width, config.Height), nil
 	}
 	head, err := io.ReadAll(io.NewSectionReader(f, 0, headerLen))
 	if err != nil {
-		return fmt.Errorf("read the input: %w", err)
+		return image.Point{}, fmt.Errorf("read the input: %w", err)
 	}
 	if size := headerSizes[format]; size != nil {
 		if w, h := size(head); w > 0 && h > 0 {
-			return checkPixels(w, h, limit)
+			return image.Pt(w, h), nil
 		}
 	}
-	return nil
+	return image.Point{}, nil
 }
 
 // headerSizes read the size of formats that no decoder of this package knows; 0 where the header does not tell.

@@ -141,7 +141,7 @@ func TestOperationChecks(t *testing.T) {
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},
-		"unknown output":  {`{"output_format":"docx"}`, "output_format", "must be one of bmp, csv"},
+		"unknown output":  {`{"output_format":"docx"}`, "output_format", "must be one of bmp, cbz, csv"},
 		"unknown engine":  {`{"output_format":"jpg","engine":"office"}`, "engine", "imagelib"},
 		"unknown version": {`{"output_format":"jpg","engine":"imagelib","engine_version":"0"}`, "engine_version", "must be"},
 		"impossible pair": {`{"output_format":"jpg","input_format":"csv"}`, "input_format", "It can convert csv to json, xlsx."},

@@ -38,10 +38,10 @@ func Packable() []Format {
 
 // NewPacker starts an archive of one of the Packable formats on w.
 func NewPacker(w io.Writer, format Format) (*Packer, error) {
-	if !slices.Contains(Packable(), format) && format != "oeb" { // which is a zip of an e-book's parts
+	if !slices.Contains(Packable(), format) && !asZIP(format) {
 		return nil, fmt.Errorf("pack %s: possible are %s", format, join(Packable()))
 	}
-	if format == "zip" || format == "oeb" {
+	if asZIP(format) {
 		z := zip.NewWriter(w)
 		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
 			return fastflate.NewWriter(w, flate.DefaultCompression)
@@ -55,6 +55,9 @@ func NewPacker(w io.Writer, format Format) (*Packer, error) {
 	t := tar.NewWriter(outer)
 	return &Packer{tar: t, closers: []io.Closer{t, outer}}, nil
 }
+
+// asZIP says whether the format is a ZIP: of anything, of an e-book's parts, of a comic's pages.
+func asZIP(f Format) bool { return f == "zip" || f == "oeb" || f == "cbz" }
 
 type uncompressed struct{ io.Writer }
 

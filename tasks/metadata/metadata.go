@@ -1,5 +1,6 @@
 // Package metadata reads and writes what a file says about itself, by exiftool: metadata and metadata/write. Exiftool gets
-// neither names nor values of the user's as arguments: tags are on a list, values come in a file.
+// neither names nor values of the user's as arguments: tags are on a list, values come in a file. Where it is not installed, a
+// few tags are read without it.
 package metadata
 
 import (
@@ -19,7 +20,7 @@ import (
 
 // ReadParams are what a metadata task takes.
 type ReadParams struct {
-	Engine        string `json:"engine" doc:"Which engine reads; there is one." rule:"oneof=exiftool"`
+	Engine        string `json:"engine" doc:"Which engine reads: exiftool, or metalib, which is built in and knows type, size in pixels and number of pages." rule:"oneof=exiftool|metalib"`
 	EngineVersion string `json:"engine_version" doc:"The version of the engine."`
 }
 
@@ -31,14 +32,60 @@ type WriteParams struct {
 	EngineVersion string            `json:"engine_version" doc:"The version of the engine."`
 }
 
-// Read returns the operation "metadata", and whether exiftool is there for it.
-func Read(ctx context.Context, box *toolbox.Box) (engine.Operation, bool) {
-	t, ok := find(ctx, box)
-	op := engine.Define("metadata", "Tell what a file says about itself.", engine.LaneCPU, ReadParams{},
-		engine.HandlerFunc[ReadParams](t.read))
-	op.Check = engine.CheckWith(func(p ReadParams, _ []engine.File) []param.Problem { return t.check(p.EngineVersion) })
-	op.Rows = t.rows
-	return op, ok
+// Read returns the operation "metadata", by exiftool where the box finds it.
+func Read(ctx context.Context, box *toolbox.Box) engine.Operation {
+	var readers []reader
+	if t, ok := find(ctx, box); ok {
+		readers = append(readers, t)
+	}
+	h := reading{append(readers, newBuiltin())}
+	op := engine.Define("metadata", "Tell what a file says about itself.", engine.LaneCPU, ReadParams{}, h)
+	op.Match = convert.MatchBy(ReadParams.want)
+	op.Rows = h.rows
+	return op
+}
+
+// reader is one library or program that reads metadata.
+type reader interface {
+	Name() string
+	Version() string
+	// read returns the tags of the file at path, which its owner knows by the name.
+	read(ctx context.Context, path, name string) (map[string]string, error)
+}
+
+func (p ReadParams) want() convert.Want {
+	return convert.Want{Engine: p.Engine, Version: p.EngineVersion}
+}
+
+type reading struct{ readers []reader }
+
+func (h reading) rows() []engine.Row {
+	var rows []engine.Row
+	for i, r := range h.readers {
+		rows = append(rows, engine.Row{Engine: r.Name(), EngineVersion: r.Version(), Alternative: i > 0})
+	}
+	return rows
+}
+
+// Run tells the metadata of the one file.
+func (h reading) Run(ctx context.Context, run *engine.Run, p ReadParams) (engine.Result, error) {
+	files, err := run.Files(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if len(files) > 1 {
+		return engine.Result{}, engine.Errorf(engine.Invalid, "metadata takes one file, not %d.", len(files))
+	}
+	r, problems := convert.Choose(h.readers, p.Engine, p.EngineVersion)
+	if len(problems) > 0 {
+		return engine.Result{}, run.Elsewhere(engine.Errorf(engine.Unsupported, "The engine %s is not there any more.", p.Engine), p.want().Fits)
+	}
+	in, err := run.Path(ctx, files[0], "")
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("fetch the input: %w", err)
+	}
+	tags, err := r.read(ctx, in, files[0].Name)
+	return engine.Result{Metadata: tags, Engine: r.Name(), Version: r.Version()}, err
 }
 
 // Write returns the operation "metadata/write", and whether exiftool is there for it.
@@ -92,21 +139,15 @@ func (t exiftool) command(dir string, args ...string) *toolbox.Command {
 	return c
 }
 
-// read tells the metadata of the one file.
-func (t exiftool) read(ctx context.Context, run *engine.Run, _ ReadParams) (engine.Result, error) {
-	files, err := run.Files(ctx)
-	if err != nil {
-		return engine.Result{}, err
-	}
-	if len(files) > 1 {
-		return engine.Result{}, engine.Errorf(engine.Invalid, "metadata takes one file, not %d.", len(files))
-	}
-	in, err := run.Path(ctx, files[0], "")
-	if err != nil {
-		return engine.Result{}, fmt.Errorf("fetch the input: %w", err)
-	}
+// Name is "exiftool".
+func (exiftool) Name() string { return "exiftool" }
+
+// Version is that of the program.
+func (t exiftool) Version() string { return t.tool.Version }
+
+func (t exiftool) read(ctx context.Context, path, name string) (map[string]string, error) {
 	c := t.command("", "-json", "-ignoreMinorErrors")
-	c.Args = append(c.Args, c.In(in))
+	c.Args = append(c.Args, c.In(path))
 	printed := &toolbox.Buffer{Max: maxOutput}
 	c.Stdout = printed
 	outcome, err := c.Run(ctx)
@@ -114,10 +155,9 @@ func (t exiftool) read(ctx context.Context, run *engine.Run, _ ReadParams) (engi
 		err = outcome.Err()
 	}
 	if err != nil {
-		return engine.Result{}, err
+		return nil, err
 	}
-	tags, err := flatten(printed.Bytes(), files[0].Name)
-	return engine.Result{Metadata: tags, Engine: "exiftool", Version: t.tool.Version}, err
+	return flatten(printed.Bytes(), name)
 }
 
 // ours are the tags that tell about the file in the box, not about the user's.

@@ -6,47 +6,37 @@ import (
 	"encoding/json"
 	"image"
 	"image/jpeg"
+	"image/png"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
+	"codeberg.org/go-pdf/fpdf"
+
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/metadata"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // server runs the operations beside one that brings a picture in.
 func server(t *testing.T, name string) *enginetest.Server {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	read, ok := metadata.Read(t.Context(), box)
+	box := converttest.Box(t)
+	read := metadata.Read(t.Context(), box)
+	write, ok := metadata.Write(t.Context(), box)
 	if !ok {
 		enginetest.Missing(t, "exiftool, with a sandbox that works,")
 	}
-	write, _ := metadata.Write(t.Context(), box)
-	op := engine.Define("import/test", "Bring a picture in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			var b bytes.Buffer
-			if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20)), nil); err != nil {
-				return engine.Result{}, err
-			}
-			f, err := run.Create(ctx, name, &b)
-			return engine.Result{Files: []engine.File{f}}, err
-		}))
-	op.Source = true
-	return enginetest.Start(t, read, write, op)
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return enginetest.Start(t, read, write, importing(name, b.String()))
 }
 
 func TestWriteAndRead(t *testing.T) {
@@ -120,4 +110,61 @@ func TestTagsThatAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBuiltin holds what is told without exiftool against what exiftool tells.
+func TestBuiltin(t *testing.T) {
+	var drawn, printed bytes.Buffer
+	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 30, 20))); err != nil {
+		t.Fatal(err)
+	}
+	document := fpdf.New("P", "pt", "A4", "")
+	document.AddPage()
+	document.AddPage()
+	if err := document.Output(&printed); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		content string
+		want    []string // the tags that must be there and be the same
+	}{
+		"a.png": {drawn.String(), []string{"FileName", "FileType", "MIMEType", "FileTypeExtension", "ImageWidth", "ImageHeight", "ImageSize"}},
+		"a.pdf": {printed.String(), []string{"FileName", "FileType", "MIMEType", "FileTypeExtension", "PageCount"}},
+		"a.txt": {"words", []string{"FileName", "FileType", "MIMEType", "FileTypeExtension", "FileSize"}},
+	} {
+		all := map[string]map[string]string{}
+		for engineName, kind := range map[string]toolbox.Kind{"exiftool": "", "metalib": toolbox.Refused} {
+			box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir(), Sandbox: kind})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(box.Close)
+			read := metadata.Read(t.Context(), box)
+			s := enginetest.Start(t, read, importing(name, c.content))
+			job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", ""), enginetest.Task("do", "metadata", "{}", "in")).ID)
+			task := enginetest.Named(t, job, "do")
+			if task.Status != engine.StatusFinished {
+				t.Fatalf("%s by %s: %s %s", name, engineName, task.Code, task.Message)
+			}
+			if task.Engine != engineName {
+				enginetest.Missing(t, engineName)
+			}
+			all[engineName] = task.Result.Metadata
+		}
+		for _, tag := range c.want {
+			if got, want := all["metalib"][tag], all["exiftool"][tag]; got == "" || got != want {
+				t.Errorf("%s: got %s %q, want %q as exiftool says", name, tag, got, want)
+			}
+		}
+	}
+}
+
+func importing(name, content string) engine.Operation {
+	op := engine.Define("import/test", "Bring a file in.", engine.LaneNet, struct{}{},
+		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
+			f, err := run.Create(ctx, name, strings.NewReader(content))
+			return engine.Result{Files: []engine.File{f}}, err
+		}))
+	op.Source = true
+	return op
 }

@@ -25,7 +25,8 @@ type source struct {
 	alone  bool   // only the command line can be told the filter
 }
 
-// sources are from LibreOffice's own list of filters, without what Detect does not know.
+// sources are from LibreOffice's own list of filters, without what Detect does not know, and without dbf, std and sti, which
+// Debian's packages do not open.
 var sources = map[convert.Format]source{
 	"doc": {kind: text}, "docx": {kind: text}, "docm": {kind: text}, "dot": {kind: text}, "dotx": {kind: text},
 	"dotm": {kind: text}, "odt": {kind: text}, "ott": {kind: text}, "fodt": {kind: text}, "sxw": {kind: text},
@@ -37,17 +38,16 @@ var sources = map[convert.Format]source{
 	"xls": {kind: sheet}, "xlsx": {kind: sheet}, "xlsm": {kind: sheet}, "xlsb": {kind: sheet}, "xlt": {kind: sheet},
 	"xltx": {kind: sheet}, "xltm": {kind: sheet}, "et": {kind: sheet}, "ods": {kind: sheet}, "ots": {kind: sheet},
 	"fods": {kind: sheet}, "sxc": {kind: sheet}, "stc": {kind: sheet}, "sdc": {kind: sheet}, "numbers": {kind: sheet},
-	"dbf": {kind: sheet},
 	"slk": {kind: sheet, filter: "SYLK", alone: true}, "dif": {kind: sheet, filter: "DIF", alone: true},
 	"csv": {kind: sheet, filter: "Text - txt - csv (StarCalc):44,34,76,1", alone: true},
 	"tsv": {kind: sheet, filter: "Text - txt - csv (StarCalc):9,34,76,1", alone: true},
 
 	"ppt": {kind: slides}, "pptx": {kind: slides}, "pptm": {kind: slides}, "pot": {kind: slides}, "potx": {kind: slides},
 	"potm": {kind: slides}, "pps": {kind: slides}, "ppsx": {kind: slides}, "ppsm": {kind: slides}, "odp": {kind: slides},
-	"dps": {kind: slides}, "otp": {kind: slides}, "fodp": {kind: slides}, "sxi": {kind: slides}, "sti": {kind: slides}, "sdd": {kind: slides},
+	"dps": {kind: slides}, "otp": {kind: slides}, "fodp": {kind: slides}, "sxi": {kind: slides}, "sdd": {kind: slides},
 	"key": {kind: slides},
 
-	"odg": {kind: drawing}, "otg": {kind: drawing}, "fodg": {kind: drawing}, "sxd": {kind: drawing}, "std": {kind: drawing},
+	"odg": {kind: drawing}, "otg": {kind: drawing}, "fodg": {kind: drawing}, "sxd": {kind: drawing},
 	"sda": {kind: drawing}, "vsd": {kind: drawing}, "vsdx": {kind: drawing}, "vsdm": {kind: drawing}, "pub": {kind: drawing},
 	"dxf": {kind: drawing}, "cdr": {kind: drawing}, "wmf": {kind: drawing}, "emf": {kind: drawing}, "svg": {kind: drawing},
 	"png": {kind: drawing},

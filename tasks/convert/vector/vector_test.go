@@ -1,9 +1,12 @@
 package vector_test
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/jpeg"
 	_ "image/png"
 	"net/http"
@@ -15,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
@@ -186,6 +190,78 @@ func testHostileDrawingsAreRefused(t *testing.T, e convert.Engine) {
 		text, err := exec.CommandContext(t.Context(), "pdftotext", out, "-").Output()
 		if err != nil || strings.Contains(string(text), "nobody") || strings.Contains(string(text), "root") {
 			t.Errorf("got %q, %v", text, err)
+		}
+	}
+}
+
+// TestResvg looks at what differs between the two: text in fonts that are handed in, and pixels that are handed out.
+func TestResvg(t *testing.T) {
+	e, err := resvg()
+	if err != nil {
+		enginetest.Missing(t, "resvg.wasm in GANTRY_TOOLS")
+	}
+	black := func(body string) (n int) {
+		t.Helper()
+		out, err := run(t, e, head+`width="200" height="60"><rect width="200" height="60" fill="white"/>`+body+`</svg>`, "png", convert.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		img := decode(t, out)
+		for y := range 60 {
+			for x := range 200 {
+				if r, _, _, _ := img.At(x, y).RGBA(); r < 0x4000 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, family := range []string{"", "DejaVu Sans Mono", "serif", "No Such Family"} {
+		if got := black(`<text x="5" y="45" font-size="40" font-family="` + family + `">Ag Жω</text>`); got < 300 {
+			t.Errorf("family %q: got %d black points, want those of five letters", family, got)
+		}
+	}
+	inner := `<svg xmlns="http://www.w3.org/2000/svg" width="50" height="50"><rect width="50" height="50"/></svg>`
+	data := "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(inner))
+	if got := black(`<image href="` + data + `" width="50" height="50"/>`); got < 2400 {
+		t.Errorf("got %d black points of a picture in the file itself, want 2500", got)
+	}
+	out, err := run(t, e, head+`width="10" height="10"><rect width="10" height="10" fill="#ff0000" fill-opacity="0.5"/></svg>`, "png", convert.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := color.NRGBAModel.Convert(decode(t, out).At(5, 5)).(color.NRGBA); got.R < 250 || got.A < 120 || got.A > 135 {
+		t.Errorf("got %v, want half transparent red", got)
+	}
+}
+
+// TestResvgIsBounded draws what is made to take long or much: each ends in a refusal or a picture, and the context ends it.
+func TestResvgIsBounded(t *testing.T) {
+	e, err := resvg()
+	if err != nil {
+		enginetest.Missing(t, "resvg.wasm in GANTRY_TOOLS")
+	}
+	entities := `<!DOCTYPE svg [<!ENTITY a0 "x">`
+	for i := range 30 {
+		entities += fmt.Sprintf(`<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
+	}
+	uses := `<g id="g0"><rect width="9" height="9"/></g>`
+	for i := range 12 {
+		uses += fmt.Sprintf(`<g id="g%d">%s</g>`, i+1, strings.Repeat(fmt.Sprintf(`<use href="#g%d"/>`, i), 10))
+	}
+	for name, content := range map[string]string{
+		"entities":  entities + "]>" + head + `width="9" height="9"><text>&a30;</text></svg>`,
+		"uses":      head + `width="9" height="9">` + uses + `</svg>`,
+		"itself":    head + `width="9" height="9"><g id="a"><use href="#a"/></g></svg>`,
+		"filter":    head + `width="9000" height="9000"><filter id="f"><feGaussianBlur stdDeviation="9999"/></filter><rect filter="url(#f)" width="9000" height="9000"/></svg>`,
+		"deep":      head + `width="9" height="9">` + strings.Repeat("<g>", 100_000) + strings.Repeat("</g>", 100_000) + `</svg>`,
+		"nul bytes": head + "width=\"9\" height=\"9\">\x00\x00</svg>",
+	} {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, engine.Errorf(engine.TooLarge, "too long"))
+		_, err := converttest.Convert(ctx, t, e, content, convert.Job{From: "svg", To: "png"})
+		cancel()
+		if code := engine.CodeOf(err); err != nil && code != engine.Invalid && code != engine.TooLarge {
+			t.Errorf("%s: got %v, want that the file is at fault", name, err)
 		}
 	}
 }
