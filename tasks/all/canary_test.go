@@ -40,6 +40,7 @@ type canary struct {
 	dir, url string
 	calls    atomic.Int64
 	needles  [][]byte // what of a canary shows in bytes that hold it
+	made     string   // what was put into the folder
 }
 
 func newCanary(t *testing.T, film string) *canary {
@@ -56,6 +57,7 @@ func newCanary(t *testing.T, film string) *canary {
 			t.Fatal(err)
 		}
 	}
+	c.made = c.listed(t)
 	server := httptest.NewUnstartedServer(http.FileServer(http.Dir(c.dir)))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {

@@ -1,12 +1,12 @@
 package all_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
 
@@ -116,6 +116,7 @@ func hostileDrawings() []hostile {
 	} {
 		all = append(all, hostile{name: name, from: "mvg", content: each("png", body), alone: true})
 	}
+	all = append(all, hostile{name: "profile", from: "png", alone: true, content: func(links ...link) string { return profiled(links[0]("txt")) }})
 	for name, body := range map[string]string{
 		"read":    "(LINK) (r) file 99 string readline pop show",
 		"run":     "(LINK) run",
@@ -129,6 +130,15 @@ func hostileDrawings() []hostile {
 		}
 	}
 	return append(all, hostile{name: "references", from: "pdf", content: pdfWithLinks})
+}
+
+// profiled is a PNG that asks to have a file taken for its profile (CVE-2022-44268).
+func profiled(path string) string {
+	chunk := func(kind, content string) string {
+		return string(size4(len(content))) + kind + content + string(size4(int(crc32.ChecksumIEEE([]byte(kind+content)))))
+	}
+	return "\x89PNG\r\n\x1a\n" + chunk("IHDR", string(size4(1))+string(size4(1))+"\x08\x00\x00\x00\x00") +
+		chunk("tEXt", "profile\x00"+path) + chunk("IDAT", "\x78\x9c\x63\x00\x00\x00\x02\x00\x01") + chunk("IEND", "")
 }
 
 // pdfWithLinks is a PDF that has every kind of reference to another file, and PostScript inside.
@@ -153,10 +163,18 @@ func pdfWithLinks(links ...link) string {
 			fmt.Fprintf(&annotations, "%d 0 R ", i+1)
 		}
 	}
-	objects[0] = fmt.Sprintf("<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.launchURL\\('%s'\\))>>>>", links[0]("txt"))
+	form := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "` + links[0]("txt") + `">]><xdp:xdp xmlns:xdp="http://ns.adobe.com/xdp/"><template>` +
+		`<subform><field><value><image href="` + links[0]("png") + `"/><text>&e;</text></value></field></subform></template></xdp:xdp>`
+	at := len(objects)
+	objects = append(objects, fmt.Sprintf("<</Length %d>>stream\n%s\nendstream", len(form), form),
+		fmt.Sprintf("<</Type/Filespec/F(%s)/UF(../../made.ps)/EF<</F %d 0 R>>>>", links[0]("ps"), at+1),
+		fmt.Sprintf("<</F<</FS/URL/F(%s)>>/FFilter[]/Length 0>>stream\n\nendstream", links[0]("ps")))
+	objects[0] = fmt.Sprintf("<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.launchURL\\('%s'\\))>>/AcroForm<</XFA %d 0 R/Fields[]>>"+
+		"/Names<</EmbeddedFiles<</Names[(../made)%d 0 R]>>/JavaScript<</Names[(x)<</S/JavaScript/JS(this.submitForm\\('%[1]s'\\))>>]>>>>>>",
+		links[0]("txt"), at+1, at+2)
 	objects[1] = "<</Type/Pages/Kids[3 0 R]/Count 1>>"
-	objects[2] = fmt.Sprintf("<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 300]/Resources<</XObject<<%s>>>>/Annots[%s]/Contents %d 0 R>>",
-		names.String(), annotations.String(), len(objects)+1)
+	objects[2] = fmt.Sprintf("<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 300]/Resources<</XObject<<%s>>>>/Annots[%s]/Contents[%d 0 R %d 0 R]>>",
+		names.String(), annotations.String(), at+3, len(objects)+1)
 	objects = append(objects, fmt.Sprintf("<</Length %d>>stream\n%s\nendstream", contents.Len(), contents.String()))
 	return string(pdftest.Written(objects...))
 }
@@ -207,23 +225,7 @@ func subtitled(playlist string) string {
 	return chunk("RIFF", "AVI "+chunk("LIST", "hdrl"+header+stream)+chunk("LIST", "movi"+chunk("00tx", gab)))
 }
 
-// packedFile is a file in a packed one.
-type packedFile struct{ name, content string }
+// packedFile is a file in a packed one: its name and its content.
+type packedFile = [2]string
 
-func packed(members ...packedFile) string {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, m := range members {
-		w, err := z.Create(m.name)
-		if err == nil {
-			_, err = w.Write([]byte(m.content))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.String()
-}
+func packed(members ...packedFile) string { return converttest.ZIP(members...) }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +56,14 @@ func TestHostileFiles(t *testing.T) {
 // boxOf is a box with that fence, whose programs may take so much of a processor.
 func boxOf(t *testing.T, fence toolbox.Kind, processor time.Duration) *toolbox.Box {
 	t.Helper()
+	box := openBox(t, fence, processor)
+	t.Cleanup(box.Close)
+	return box
+}
+
+// openBox is boxOf, for a test that closes it.
+func openBox(t *testing.T, fence toolbox.Kind, processor time.Duration) *toolbox.Box {
+	t.Helper()
 	box, err := toolbox.New(t.Context(), toolbox.Config{
 		Scratch: t.TempDir(), Tools: os.Getenv("GANTRY_TOOLS"), Sandbox: fence, Unsandboxed: fence == toolbox.Unsandboxed,
 		Bounds: toolbox.Bounds{CPU: processor, Memory: 2 << 30, Folder: 1 << 30, File: 1 << 30, Processes: 300},
@@ -64,8 +71,8 @@ func boxOf(t *testing.T, fence toolbox.Kind, processor time.Duration) *toolbox.B
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(box.Close)
 	if box.Kind() != fence {
+		box.Close()
 		enginetest.Missing(t, string(fence))
 	}
 	return box
@@ -186,8 +193,6 @@ func (c *canary) convert(t *testing.T, e convert.Engine, job convert.Job, name s
 	if c.calls.Load() != before {
 		t.Errorf("%s: the server was called", name)
 	}
-	if message := engine.MessageOf(err); strings.Contains(message, os.TempDir()) || strings.Contains(message, canaryText) {
-		t.Errorf("%s: the message shows too much: %s", name, message)
-	}
+	c.said(t, name, engine.MessageOf(err))
 	return outputs, err
 }

@@ -3,6 +3,7 @@ package pdf_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,20 @@ func everything(t *testing.T, e pdf.Engine, content []byte) {
 	}
 	_, err = e.Split(t.Context(), in, t.TempDir(), max(count, 1), func(int) {})
 	refused("split", err)
+}
+
+// TestVeryManyPages holds that a small file cannot keep the library busy for minutes.
+func TestVeryManyPages(t *testing.T) {
+	const pages = 100_001
+	in := filepath.Join(t.TempDir(), "in.pdf")
+	content := pdftest.Written("<</Type/Catalog/Pages 2 0 R>>", fmt.Sprintf("<</Type/Pages/Count %d/Kids[%s]>>", pages, strings.Repeat("3 0 R ", pages)),
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>")
+	if err := os.WriteFile(in, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := pdf.NewLibrary().Count(t.Context(), in, ""); engine.CodeOf(err) != engine.TooLarge {
+		t.Errorf("got %d pages, %v", n, err)
+	}
 }
 
 func TestNoPDF(t *testing.T) {

@@ -164,6 +164,24 @@ func each(t *testing.T, test func(t *testing.T, e pdf.Engine)) {
 	}
 }
 
+// TestSplitOfMany splits a PDF about which a program has much to tell, and follows its progress.
+func TestSplitOfMany(t *testing.T) {
+	const pages = 60
+	each(t, func(t *testing.T, e pdf.Engine) {
+		in, percent := filepath.Join(t.TempDir(), "in.pdf"), 0
+		if err := os.WriteFile(in, pdftest.Pages(t, pages), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		made, err := e.Split(t.Context(), in, t.TempDir(), pages, func(p int) { percent = p })
+		if err != nil || len(made) != pages {
+			t.Fatalf("got %d files, %v", len(made), err)
+		}
+		if percent != 100 {
+			t.Errorf("the progress ends at %d percent", percent)
+		}
+	})
+}
+
 func TestSplit(t *testing.T) {
 	each(t, func(t *testing.T, e pdf.Engine) {
 		o := do(t, e, "pdf/split-pages", "", stored{"a.pdf", pdftest.Pages(t, 3)}, stored{"b.pdf", pdftest.Pages(t, 1)}).

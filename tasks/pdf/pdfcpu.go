@@ -48,6 +48,7 @@ const (
 	maxObjects   = 4_000_000
 	maxNesting   = 100
 	maxFileBytes = 2 << 30
+	maxPages     = 100_000
 )
 
 // settings are pdfcpu's: no network, no clean-up that was not asked for.
@@ -98,6 +99,9 @@ func readFrom(ctx context.Context, f *os.File, c *model.Configuration) (*model.C
 	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
+	}
+	if d.EnsurePageCount() == nil && d.PageCount > maxPages { // each takes time, and a small file can have very many
+		return nil, engine.Errorf(engine.TooLarge, "The PDF has %d pages; this server works on at most %d.", d.PageCount, maxPages)
 	}
 	if err := api.ValidateContext(d); err != nil {
 		return nil, err

@@ -146,6 +146,7 @@ func ranges(pages []int) string {
 func (q *Qpdf) Split(ctx context.Context, in, dir string, count int, progress func(int)) ([]string, error) {
 	done := 0
 	_, err := q.run(ctx, dir, func(c *toolbox.Command) job {
+		c.Stdout = nil // where it tells its progress, which is long
 		c.OnLine = func(line string) {
 			if strings.HasSuffix(line, "write progress: 100%") {
 				done++

@@ -59,10 +59,13 @@ func (c *Command) bubblewrap(b Bounds, pipes *pipes) (*exec.Cmd, error) {
 	args = append(args, machine...)
 	args = append(args,
 		"--ro-bind-data", users, "/etc/passwd", "--ro-bind-data", groups, "/etc/group",
-		"--proc", "/proc", "--dev", "/dev",
+		"--dev", "/dev",
 		"--size", memory, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
 		"--size", memory, "--perms", "1777", "--tmpfs", "/tmp",
 		"--size", "1048576", "--tmpfs", "/run")
+	if !c.exact { // whose user sees what it prints: mountinfo tells where the server's files lie
+		args = append(args, "--proc", "/proc")
+	}
 	args = append(args, c.shown()...)
 	args = append(args, "--remount-ro", "/",
 		"--hostname", "sandbox", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL")

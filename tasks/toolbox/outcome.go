@@ -66,7 +66,7 @@ func (t *tail) text() string {
 var (
 	escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])`)
 	// A path counts with the folders before its last name; what stands before it must not be part of a word or a URL.
-	paths = regexp.MustCompile(`(^|[\s"'` + "`" + `(\[<=:,;])(?:file://)?/(?:[^\s/:"'` + "`" + `<>()=,;]+/)+`)
+	paths = regexp.MustCompile(`(^|[\s"'` + "`" + `(\[{<=:,;@|])(?:file://)?/(?:[^\s/:"'` + "`" + `<>()=,;]+/)+`)
 )
 
 // clean makes a program's messages fit to be shown: known folders and those of any absolute path go, and so do escapes,

@@ -133,21 +133,26 @@ func (p *process) connect() {
 	if file, ok := c.Stdout.(*os.File); ok {
 		p.cmd.Stdout = file // handed on as it is
 	} else if c.Stdout != nil {
-		p.sink = &sink{to: c.Stdout}
+		p.sink = &sink{to: c.Stdout, kill: p.kill}
 		p.cmd.Stdout = p.sink
 	}
 	p.cmd.WaitDelay = 2 * time.Second
 }
 
-// sink remembers why what is printed was not taken: exec tells only how the program died of it.
+// sink ends a program of which something printed was not taken: many do not mind, and go on for ever. It remembers why, as
+// exec tells only how the program died of it.
 type sink struct {
-	to  io.Writer
-	err error
+	to   io.Writer
+	kill func()
+	err  error
 }
 
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.to.Write(p)
-	s.err = errors.Join(s.err, err)
+	if err != nil {
+		s.err = errors.Join(s.err, err)
+		s.kill()
+	}
 	return n, err
 }
 

@@ -128,10 +128,13 @@ func TestStdout(t *testing.T) {
 		if outcome := run(t, c); string(out.Bytes()) != "out\n" || outcome.Messages != "err" {
 			t.Errorf("got %q and %q", out.Bytes(), outcome.Messages)
 		}
-		c = shell(b, "", "yes")
-		c.Stdout = &toolbox.Buffer{Max: 10_000}
-		if _, err := c.Run(t.Context()); engine.CodeOf(err) != engine.TooLarge {
-			t.Errorf("got %v", err)
+		for _, script := range []string{"yes", "trap '' PIPE; yes; while :; do sleep 1; done"} {
+			c = shell(b, "", script)
+			c.Stdout = &toolbox.Buffer{Max: 10_000}
+			c.Bounds.Wall = 20 * time.Second
+			if _, err := c.Run(t.Context()); engine.CodeOf(err) != engine.TooLarge {
+				t.Errorf("%s: got %v", script, err)
+			}
 		}
 	})
 }
@@ -264,6 +267,7 @@ func TestMessages(t *testing.T) {
 			`printf '\033[31mred\033[0m\a\b\0\n\n  two  \n'`:       "red\ntwo",
 			`echo "cannot read '/tmp/a b/c'"`:                      "cannot read 'a b/c'",
 			`echo file:///etc/fonts/fonts.conf=/usr/lib/x`:         "fonts.conf=x",
+			"echo 'forbidden by the policy `@/srv/x/y.txt'":        "forbidden by the policy `@y.txt",
 			`echo see https://example.com/a/b`:                     "see https://example.com/a/b",
 			`printf '\377\376'`:                                    "\uFFFD",
 			`head -c 20000 /dev/zero | tr '\0' x; echo; echo last`: "",
