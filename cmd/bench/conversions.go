@@ -53,6 +53,8 @@ func conversions(ctx context.Context, s *suite) (err error) {
 	for _, c := range []conversion{
 		{"html to pdf", "convert", `"output_format": "pdf"`, in[:1], []peer{
 			{"fresh Chromium", 4, []string{"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+				"--user-data-dir=OUT", "--print-to-pdf=OUT/out.pdf", "file://" + in[0]}},
+			{"fresh headless shell", 0, []string{"chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
 				"--user-data-dir=OUT", "--print-to-pdf=OUT/out.pdf", "file://" + in[0]}}}},
 		{"4k jpg to a thumbnail", "thumbnail", `"output_format": "jpg", "width": 400, "height": 400`, in[1:2], []peer{
 			{"ImageMagick", 1.2, []string{"convert", in[1], "-auto-orient", "-thumbnail", "400x400", "OUT/out.jpg"}}}},

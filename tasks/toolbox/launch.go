@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,9 @@ type launch struct {
 	Forward   bool     // serve ProxyAddress and stay, with the program as a child
 	Extra     int      // files to hand on, from 3
 }
+
+// noCollection keeps a launcher, which lives for some milliseconds, from clearing up after itself; the program does not get it.
+const noCollection = "GOGC=off"
 
 // Launch turns the process into what a Box wants it to be, if a Box started it as a launcher, and does not return then. A
 // program that uses a Box calls it first, its tests in TestMain.
@@ -72,7 +76,7 @@ func (c *Command) launched(p *process, pipes *pipes) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("describe the program: %w", err)
 	}
 	cmd := &exec.Cmd{
-		Path: c.box.self, Args: []string{launcherName, string(spec)}, Env: c.env(p.scratch), Dir: c.dir,
+		Path: c.box.self, Args: []string{launcherName, string(spec)}, Env: append(c.env(p.scratch), noCollection), Dir: c.dir,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: c.box.spaces},
 	}
 	if c.dir == "" {
@@ -108,7 +112,8 @@ func (l launch) become() error {
 			return err
 		}
 	}
-	return fmt.Errorf("start %s: %w", l.Path, syscall.Exec(l.Path, append([]string{l.Path}, l.Args...), os.Environ()))
+	env := slices.DeleteFunc(os.Environ(), func(pair string) bool { return pair == noCollection })
+	return fmt.Errorf("start %s: %w", l.Path, syscall.Exec(l.Path, append([]string{l.Path}, l.Args...), env))
 }
 
 // wait lets the Box bound this process from outside first.

@@ -153,7 +153,7 @@ func TestFence(t *testing.T) {
 			"file elsewhere":   "cat " + secret,
 			"machine's users":  "cat /etc/shadow",
 			"machine's name":   "cat /etc/hostname",
-			"environment":      "env | grep CANARY",
+			"environment":      "env | grep -e CANARY -e GOGC",
 			"parent's files":   "cat /proc/$PPID/environ | grep CANARY",
 			"write elsewhere":  "echo x > /usr/x || echo x > " + filepath.Dir(secret) + "/x || echo x > /x || echo x > /dev/x",
 			"write the input":  `echo x >> "$1"`,

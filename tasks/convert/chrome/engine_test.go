@@ -62,6 +62,24 @@ func run(t *testing.T, name string, args ...string) string {
 
 func of[T any](v T) *T { return &v }
 
+// TestPagesShareNothing draws two pages of one origin in one browser, one after the other.
+func TestPagesShareNothing(t *testing.T) {
+	e := newEngine(t)
+	page := page{to: "pdf", content: `<p id=p></p><script>
+		p.textContent = "found [" + document.cookie + (localStorage.kept || "") + (sessionStorage.kept || "") + "]"
+		document.cookie = "kept=cookie"; localStorage.kept = "local"; sessionStorage.kept = "session"
+		p.textContent += " kept [" + document.cookie + localStorage.kept + sessionStorage.kept + "]"</script>`}
+	for range 2 {
+		made, err := page.convert(t, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.TrimSpace(run(t, "pdftotext", made, "-")), "found [] kept [kept=cookielocalsession]"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestPDF(t *testing.T) {
 	e := newEngine(t)
 	pages := `<!doctype html><title>t</title><style>p+p{break-before:page}</style><p>first</p><p>second</p><p>third ` + "\u00e9" + `</p>`
