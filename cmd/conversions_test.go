@@ -77,10 +77,10 @@ func serveTools(t *testing.T, data, temporary string) *server {
 
 // endless are jobs that keep each program busy until it is ended.
 func endless() (bodies []string) {
-	table := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("<p>some <b>words</b> on a page</p>\n", 150_000)))
+	page := base64.StdEncoding.EncodeToString([]byte("<p>seen<script>for(;;);</script>"))
 	lines := base64.StdEncoding.EncodeToString([]byte("{\\rtf1 " + strings.Repeat("some words in a line\\par\n", 300_000) + "}"))
 	for _, tasks := range []string{
-		`"in": {"operation": "import/base64", "filename": "a.html", "file": "` + table + `"}, "do": {"operation": "convert", "input": "in", "output_format": "pdf", "engine": "chrome"}`,
+		`"in": {"operation": "import/base64", "filename": "a.html", "file": "` + page + `"}, "do": {"operation": "convert", "input": "in", "output_format": "pdf", "engine": "chrome"}`,
 		`"in": {"operation": "import/base64", "filename": "a.rtf", "file": "` + lines + `"}, "do": {"operation": "convert", "input": "in", "output_format": "pdf", "engine": "libreoffice"}`,
 		`"in": {"operation": "import/raw", "filename": "a.txt", "file": "x"}, "do": {"operation": "command", "input": "in", "engine": "ffmpeg", "command": "ffmpeg", ` +
 			`"arguments": "-f lavfi -i testsrc=size=640x480 -c:v libx264 /output/a.mkv"}`,
