@@ -26,6 +26,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"github.com/gantry-engine/gantry/exporters"
+	"github.com/gantry-engine/gantry/exporters/all"
 	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/exportertest/testserver"
 )
@@ -144,9 +146,22 @@ func killExport(t *testing.T, s store, source string, size int64, sum string) {
 	if got := s.sum(t, name); got != sum {
 		t.Errorf("the object has the SHA-256 %s, want %s", got, sum)
 	}
+	if sent := gate.Sent(); sent >= size && resumes(t, s.Kind) {
+		t.Errorf("%d bytes of %d were sent once more: the upload was begun anew", sent, size)
+	}
 	if left := unfinished[s.Kind](t, s, name, size); len(left) > 0 {
 		t.Errorf("left unfinished: %q", left)
 	}
+}
+
+// resumes reports whether a kind's uploads are gone on with by the next worker.
+func resumes(t *testing.T, kind string) bool {
+	t.Helper()
+	at := slices.IndexFunc(all.Definitions(), func(def exporters.Definition) bool { return def.Kind == kind })
+	if at < 0 {
+		t.Fatalf("there is no exporter %q", kind)
+	}
+	return all.Definitions()[at].Promises.NoResume == ""
 }
 
 // through is what the server says of itself to those who reach it at another host:port.

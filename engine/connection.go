@@ -71,7 +71,7 @@ func connectionBind(user UserID, name string) string {
 // name. Every mistake in them is reported at once as problems of an Invalid error.
 func (e *Engine) AddConnection(ctx context.Context, user UserID, name, kind string, raw json.RawMessage) error {
 	var problems []param.Problem
-	if !taskName.MatchString(name) {
+	if !isName(name) {
 		problems = append(problems, param.Problemf("name", "may have letters, digits, - and _, up to 255 of them"))
 	}
 	kind, more := e.Catalog.checkConnection(kind, raw)

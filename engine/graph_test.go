@@ -91,6 +91,19 @@ func TestSubmitReportsEveryMistake(t *testing.T) {
 	}
 }
 
+func TestNamesOfTasks(t *testing.T) {
+	_, submit := checked(t, engine.Limits{})
+	for name, fits := range map[string]bool{
+		"a-Z_09": true, strings.Repeat("x", 255): true,
+		"": false, strings.Repeat("x", 256): false, "a b": false, "a.b": false, "ä": false, "a\n": false, "[": false, "`": false,
+	} {
+		got := submit(engine.Submission{Tasks: []engine.TaskSpec{enginetest.Task(name, "make", "")}})
+		if refused := strings.Contains(got, "may have letters, digits, - and _"); refused == fits {
+			t.Errorf("the name %q: got %q, want it to fit: %t", name, got, fits)
+		}
+	}
+}
+
 func TestSubmitStoresNothingOfAWrongJob(t *testing.T) {
 	s, submit := checked(t, engine.Limits{})
 	submit(engine.Submission{Tasks: []engine.TaskSpec{enginetest.Task("a", "raw", `{"text":"content"}`), enginetest.Task("b", "join", "")}})

@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,6 +127,15 @@ func (s *shipment) rest(ctx context.Context) (err error) {
 			s.env.Log.Warn("an exporter did not close well", "error", cerr)
 		}
 	}()
+	arrived, noted := make(chan int, len(todo)), make(chan error, 1)
+	go func() { noted <- s.note(ctx, arrived) }()
+	err = s.all(ctx, todo, arrived)
+	close(arrived)
+	return cmp.Or(err, <-noted)
+}
+
+// all makes deliveries, several at once, and tells which of them arrived and have to be noted.
+func (s *shipment) all(ctx context.Context, todo []int, arrived chan<- int) error {
 	workers := s.def.Parallel
 	if workers <= 0 {
 		workers = parallel
@@ -137,7 +147,7 @@ func (s *shipment) rest(ctx context.Context) (err error) {
 	for range min(workers, len(todo)) {
 		wg.Go(func() {
 			for i := range next {
-				if failed := s.one(ctx, i); failed != nil {
+				if failed := s.one(ctx, i, arrived); failed != nil {
 					mu.Lock()
 					failures[i] = failed
 					mu.Unlock()
@@ -157,6 +167,18 @@ func (s *shipment) rest(ctx context.Context) (err error) {
 	close(next)
 	wg.Wait()
 	return s.worst(failures)
+}
+
+// note notes deliveries that arrived while others are under way: at each time all that have arrived since the last.
+func (s *shipment) note(ctx context.Context, arrived <-chan int) (err error) {
+	for i := range arrived {
+		which := []int{i}
+		for len(arrived) > 0 {
+			which = append(which, <-arrived)
+		}
+		err = cmp.Or(err, s.noteDone(ctx, which...))
+	}
+	return err
 }
 
 // worst is the failure that decides what becomes of the task: one that another try cannot mend before one that it can.
@@ -183,7 +205,7 @@ func (s *shipment) named(i int, failed error) error {
 }
 
 // one delivers one file, as often as it takes, and cleans up if that will not be taken up again.
-func (s *shipment) one(ctx context.Context, i int) error {
+func (s *shipment) one(ctx context.Context, i int, arrived chan<- int) error {
 	d := s.delivery(i)
 	receipt, err := d.persist(ctx)
 	if err != nil {
@@ -193,10 +215,10 @@ func (s *shipment) one(ctx context.Context, i int) error {
 	s.mu.Lock()
 	s.receipts[i] = &receipt
 	s.mu.Unlock()
-	if d.checkpoint.state == nil || len(s.files) == 1 {
-		return nil // its settlement looks after it, or there is nothing to look after
+	if d.checkpoint.state != nil && len(s.files) > 1 { // else its settlement looks after it, or there is nothing to look after
+		arrived <- i
 	}
-	return s.noteDone(ctx, i)
+	return nil
 }
 
 func (s *shipment) delivery(i int) *delivery {

@@ -119,6 +119,22 @@ func TestDeliverTriesAgain(t *testing.T) {
 	}
 }
 
+func TestDeliverRefusesNames(t *testing.T) {
+	for params, want := range map[string]string{
+		`{"name": "123456789"}`:                         `"own.txt" cannot be exported as "123456789": it has 9 bytes, and Shelf takes 8 at most. Change name.`,
+		`{"prefix": "12"}`:                              `"own.txt" cannot be exported as "12own.txt": it has 9 bytes, and Shelf takes 8 at most. Change prefix, or the name of the file.`,
+		`{"prefix": "` + strings.Repeat("n", 70) + `"}`: `"own.txt" cannot be exported as "` + strings.Repeat("n", 60) + `"… (77 bytes): it has 77 bytes`,
+	} {
+		f := &fake{}
+		task, _ := deliver(t, f, params, []string{"own.txt"}, func(d *exporters.Definition, _ *engine.Limits) {
+			d.Clean = exporters.FlatNames("Shelf", 8, nil)
+		})
+		if task.Code != engine.Invalid || !strings.HasPrefix(task.Message, want) || len(f.calls) > 0 {
+			t.Errorf("%s: ended %s: %s", params, task.Code, task.Message)
+		}
+	}
+}
+
 func TestDeliverEndsWhatStandsStill(t *testing.T) {
 	f := &fake{export: func(ctx context.Context, _ exporters.Delivery, call int) (exporters.Receipt, error) {
 		if call > 1 {

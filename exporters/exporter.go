@@ -83,7 +83,7 @@ type Promises struct {
 	NoAbort     string // why something of a failed delivery may stay
 	StaysUnder  string // why something of a failed delivery may stay, unseen, where there was an object of that name before
 	NoResume    string // why a delivery begins anew with each worker
-	LateCommit  string // why a worker that lost its task may still rewrite the same bytes
+	LateCommit  string // why a commit may still count that arrives when the task is over and somebody else has written the object
 	LostOpening string // why something empty may stay when the answer to its opening is lost
 }
 
@@ -204,7 +204,7 @@ type Source interface {
 	List(ctx context.Context, prefix string, yield func(Object) error) error
 
 	// Open returns the object's bytes from offset on. When the object has changed since it was listed, it is a Conflict.
-	Open(ctx context.Context, o Object, offset int64) (io.ReadCloser, error)
+	Open(ctx context.Context, o Object, offset int64) (Content, error)
 
 	// Close frees what the source holds. It is called once.
 	Close() error
@@ -218,4 +218,12 @@ type Object struct {
 	Name    string // in full, as the system calls it
 	Size    int64  // -1 if unknown
 	Version string // what tells this state of the object from another; empty if unknown
+}
+
+// Content are the bytes of an object from some offset on. The sums are those of the whole object in hex, as the system says
+// them with the bytes; empty where it says none, or what may be something else. Whoever reads the object compares them, however
+// often it had to be opened.
+type Content struct {
+	io.ReadCloser
+	MD5, CRC32C string
 }

@@ -24,6 +24,7 @@ type Kept[S any] struct {
 	checkpoint Checkpoint
 	mu         sync.Mutex
 	saved      time.Time
+	noted      bool
 }
 
 // Recall takes up what an earlier try or attempt saved; if nothing was, State is zero. It is called first.
@@ -51,11 +52,13 @@ func (k *Kept[S]) Save(ctx context.Context) error {
 	return k.checkpoint.Save(ctx, raw)
 }
 
-// Note changes the state, and saves it if that was not done for two seconds.
+// Note changes the state, and saves it if that was not done for two seconds. The first one is always saved: on a fast network
+// a worker may not live for two seconds, and its upload is gone on with all the same.
 func (k *Kept[S]) Note(ctx context.Context, change func(*S)) error {
 	k.mu.Lock()
 	change(&k.State)
-	due := time.Since(k.saved) > saveEvery
+	due := !k.noted || time.Since(k.saved) > saveEvery
+	k.noted = true
 	k.mu.Unlock()
 	if due {
 		return k.Save(ctx)

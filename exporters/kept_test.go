@@ -37,7 +37,7 @@ func TestKept(t *testing.T) {
 		if err := k.Recall(t.Context(), at); err != nil || k.State != nil {
 			t.Fatalf("of nothing it recalls %v, %v", k.State, err)
 		}
-		k.State = []int{0, 0}
+		k.State = []int{0, 0, 0}
 		if err := k.Save(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -47,16 +47,19 @@ func TestKept(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if note(0); at.saves != 1 {
+		if note(0); at.saves != 2 {
+			t.Errorf("the first step was not saved")
+		}
+		if note(1); at.saves != 2 {
 			t.Errorf("right after a save it was saved again")
 		}
 		time.Sleep(3 * time.Second) // of the bubble's clock
-		if note(1); at.saves != 2 {
+		if note(2); at.saves != 3 {
 			t.Errorf("after a while it was not saved")
 		}
 		var again exporters.Kept[[]int]
-		if err := again.Recall(t.Context(), at); err != nil || !slices.Equal(again.State, []int{1, 1}) {
-			t.Errorf("it recalls %v, %v; want both", again.State, err)
+		if err := again.Recall(t.Context(), at); err != nil || !slices.Equal(again.State, []int{1, 1, 1}) {
+			t.Errorf("it recalls %v, %v; want all", again.State, err)
 		}
 	})
 }

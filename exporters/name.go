@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -77,7 +78,8 @@ func (def Definition) names(params any, files []engine.File) ([]string, error) {
 		if def.Clean != nil {
 			clean, err := def.Clean(name)
 			if err != nil {
-				return nil, engine.Wrap(err, engine.Invalid, "%q cannot be exported as %q: %v.", files[i].Name, name, err)
+				return nil, engine.Wrap(err, engine.Invalid, "%s cannot be exported as %s: %v. %s",
+					Quoted(files[i].Name), Quoted(name), err, def.remedy(naming))
 			}
 			names[i] = clean
 		}
@@ -86,21 +88,70 @@ func (def Definition) names(params any, files []engine.File) ([]string, error) {
 			same = def.Fold(same)
 		}
 		if other, twice := taken[same]; twice {
-			return nil, engine.Errorf(engine.Invalid, "Both %q and %q would be exported as %q. %s",
-				files[other].Name, files[i].Name, names[i], naming.advice())
+			return nil, engine.Errorf(engine.Invalid, "Both %s and %s would be exported as %s. %s",
+				Quoted(files[other].Name), Quoted(files[i].Name), Quoted(names[i]), naming.advice())
 		}
 		taken[same] = i
 	}
 	return names, nil
 }
 
-// CheckName returns what is wrong with the parameters that say how objects are called, before there are files.
+// remedy says which parameter gave an object its name.
+func (def Definition) remedy(n Naming) string {
+	role, otherwise := param.RoleName, ""
+	switch {
+	case n.Name != "":
+	case n.Folder != "":
+		role, otherwise = param.RoleFolder, ", or the name of the file"
+	case n.Prefix != "":
+		role, otherwise = param.RolePrefix, ", or the name of the file"
+	}
+	f, ok := def.Params.Field(role)
+	switch {
+	case !ok:
+		return "Change the name of the file."
+	case n == Naming{}:
+		return fmt.Sprintf("Set %s to another name.", f.Name)
+	}
+	return fmt.Sprintf("Change %s%s.", f.Name, otherwise)
+}
+
+// CheckName returns what is wrong with the parameters that say how objects are called, before there are files: a name that
+// ends in a slash, and one that the destination cannot have whatever the file is called.
 func (def Definition) CheckName(params any) []param.Problem {
-	f, ok := def.Params.Field(param.RoleName)
-	if ok && strings.HasSuffix(f.Text(params), "/") {
+	naming, role := naming(def.Params, params), param.RoleName
+	switch {
+	case strings.HasSuffix(naming.Name, "/"):
+		f, _ := def.Params.Field(role)
 		return []param.Problem{param.Problemf(f.Name, "ends in a slash, so it is a folder and not the name of an object")}
+	case naming.Name != "":
+	case naming.Folder != "":
+		role = param.RoleFolder
+	case naming.Prefix != "":
+		role = param.RolePrefix
+	default:
+		return nil
+	}
+	f, ok := def.Params.Field(role)
+	if !ok || def.Clean == nil {
+		return nil
+	}
+	name := naming.one(engine.File{Name: "x"}, 1)
+	if _, err := def.Clean(name); err != nil {
+		return []param.Problem{param.Problemf(f.Name, "cannot be, since an object would be called %s: %v", Quoted(name), err)}
 	}
 	return nil
+}
+
+// mostShown is how many characters of a name a message has.
+const mostShown = 60
+
+// Quoted returns a name for a message: in quotes, and of a long one its beginning and its length.
+func Quoted(name string) string {
+	if utf8.RuneCountInString(name) <= mostShown {
+		return strconv.Quote(name)
+	}
+	return fmt.Sprintf("%q… (%d bytes)", string([]rune(name)[:mostShown]), len(name))
 }
 
 // FlatNames returns the Definition.Clean of a system whose objects lie in no folders. Slashes at a name's beginning are taken
@@ -115,11 +166,11 @@ func FlatNames(system string, longest int, refuse func(name string) error) func(
 		case !utf8.ValidString(name):
 			return "", fmt.Errorf("it has characters that %s does not take", system)
 		case len(name) > longest:
-			return "", fmt.Errorf("it is longer than the %d bytes that %s takes", longest, system)
+			return "", fmt.Errorf("it has %d bytes, and %s takes %d at most", len(name), system, longest)
 		}
 		for part := range strings.SplitSeq(name, "/") {
 			if part == "." || part == ".." {
-				return "", fmt.Errorf("its part %s stands for another folder", part)
+				return "", fmt.Errorf("its part %q stands for another folder", part)
 			}
 		}
 		if refuse != nil {

@@ -3,6 +3,7 @@ package exporters_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -48,6 +49,47 @@ func TestFlatNames(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q becomes %q, %v; want %q", name, got, err, want)
 		}
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	for name, want := range map[string]string{"a\n": `"a\n"`, strings.Repeat("ä", 60): `"` + strings.Repeat("ä", 60) + `"`,
+		strings.Repeat("ä", 61): `"` + strings.Repeat("ä", 60) + `"… (122 bytes)`} {
+		if got := exporters.Quoted(name); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestLongNames holds that a name which a destination cannot have is refused when the job is submitted, or else before the file
+// is sent, by a text that names the field, how long the name is and how long it may be, but does not have all of it.
+func TestLongNames(t *testing.T) {
+	type named struct {
+		Key    string `json:"key" rule:"role=name"`
+		Prefix string `json:"key_prefix" rule:"role=prefix"`
+	}
+	def := exporters.Define("shelf", "", named{}, nil)
+	def.Clean = exporters.FlatNames("Shelf", 100, nil)
+	long := strings.Repeat("n", 101)
+	for _, test := range []struct {
+		params named
+		field  string // that the submission is refused for
+	}{
+		{named{Key: long}, "key"}, {named{Prefix: long}, "key_prefix"}, {named{Key: long, Prefix: long}, "key"},
+		{named{Key: "a/../b"}, "key"}, {named{Prefix: "../"}, "key_prefix"}, {named{Key: "k", Prefix: long}, ""},
+		{named{Key: long[:100]}, ""}, {named{Key: "%03d"}, ""}, {named{Prefix: long[:99]}, ""}, {named{}, ""},
+	} {
+		field, text := "", ""
+		for _, p := range def.CheckName(test.params) {
+			field, text = p.Field, p.Message
+		}
+		if field != test.field || strings.Contains(text, long) {
+			t.Errorf("%+v: a complaint about %q: %s; want one about %q", test.params, field, text, test.field)
+		}
+	}
+	text := def.CheckName(named{Key: long})[0].Message
+	if want := `cannot be, since an object would be called "` + long[:60] + `"… (101 bytes): it has 101 bytes, and Shelf takes 100 at most`; text != want {
+		t.Errorf("got %s\nwant %s", text, want)
 	}
 }
 

@@ -32,7 +32,7 @@ fi
 
 # The peers of conversions that are no part of the profiles.
 missing=()
-for p in python3-uno zip; do
+for p in python3-uno zip chromium; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools/wasm}
 [ -n "${SKIP_TOOLS:-}" ] || testdata/tools.sh full
 
-# The second readers that outputs are opened with, as Debian packages.
-packages=(poppler-utils libheif-examples unzip p7zip-full xz-utils
+# The second readers that outputs are opened with, what makes inputs, and the browser that the engine's is compared with, as
+# Debian packages.
+packages=(chromium poppler-utils libheif-examples unzip p7zip-full xz-utils arj arc gcab cpio genisoimage ncompress fontconfig
   python3 python3-requests graphicsmagick curl wget httpie)
 missing=()
 for p in "${packages[@]}"; do
@@ -36,6 +37,7 @@ fi
 absent=()
 for script in testdata/servers/*.sh; do
   name=$(basename "$script" .sh)
+  [ "$name" != versitygw ] || [ -n "${GANTRY_VERSITY:-}" ] || continue # it takes minutes to build, and is a third opinion
   [ "$name" = lib ] || [[ ",${SKIP_SERVERS:-}," == *",$name,"* ]] || "$script" have || absent+=("$name")
 done
 if [ ${#absent[@]} -gt 0 ]; then

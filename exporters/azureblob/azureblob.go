@@ -4,6 +4,7 @@ package azureblob
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -78,13 +79,13 @@ func refuse(name string) error {
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return errors.New("it has characters that Azure does not take")
 	case utf8.RuneCountInString(name) > maxName:
-		return errors.New("it is longer than the 1024 characters that Azure takes")
+		return fmt.Errorf("it has %d characters, and Azure takes %d at most", utf8.RuneCountInString(name), maxName)
 	case strings.Contains(name, `\`):
 		return errors.New("its backslash would become a slash at Azure")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.HasSuffix(part, ".") {
-			return errors.New("at Azure the part " + part + " would lose the dots at its end")
+			return fmt.Errorf("at Azure its part %s would lose the dots at its end", exporters.Quoted(part))
 		}
 	}
 	return nil

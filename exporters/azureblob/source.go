@@ -2,8 +2,8 @@ package azureblob
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -90,11 +90,11 @@ func object(name string, size *int64, etag *azcore.ETag) exporters.Object {
 	return o
 }
 
-// Open implements exporters.Source.
-func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+// Open implements exporters.Source. The MD5 is what whoever wrote the blob said it is.
+func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (exporters.Content, error) {
 	api, err := s.blob(o.Name)
 	if err != nil {
-		return nil, err
+		return exporters.Content{}, err
 	}
 	options := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: offset}}
 	if o.Version != "" {
@@ -103,13 +103,17 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 	}
 	out, err := api.DownloadStream(ctx, options)
 	if err != nil {
-		return nil, s.fault(ctx, err, "read")
+		return exporters.Content{}, s.fault(ctx, err, "read")
 	}
 	if offset > 0 && (out.ContentRange == nil || !strings.HasPrefix(*out.ContentRange, fmt.Sprintf("bytes %d-", offset))) {
 		out.Body.Close()
-		return nil, engine.Errorf(engine.Unavailable, "Azure does not send the blob from where the download broke off.")
+		return exporters.Content{}, engine.Errorf(engine.Unavailable, "Azure does not send the blob from where the download broke off.")
 	}
-	return out.Body, nil
+	sum := out.BlobContentMD5 // which comes with a part
+	if offset == 0 && sum == nil {
+		sum = out.ContentMD5
+	}
+	return exporters.Content{ReadCloser: out.Body, MD5: hex.EncodeToString(sum)}, nil
 }
 
 // Close implements exporters.Source.

@@ -112,3 +112,12 @@ func TestOpen(t *testing.T) {
 		t.Errorf("a changed blob: got %v, want %s", err, engine.Conflict)
 	}
 }
+
+// TestBrokenDownload has downloads break off.
+func TestBrokenDownload(t *testing.T) {
+	l := newLab(t)
+	l.Resumes(t, exportertest.Resumption{Operation: "import/azure/blob",
+		Put:      func(name, content string) { l.put(t, name, content) },
+		Download: call(http.MethodGet, ""),
+		Params:   func(name string) map[string]any { return l.With(t, name, nil) }})
+}

@@ -76,6 +76,7 @@ func Run(t *testing.T, h Harness) {
 		{"survives a reset in the middle", s.reset},
 		{"survives every lost answer", s.lostAnswers},
 		{"survives small pieces", s.pieces},
+		{"changes nothing when it comes late", s.late},
 		{"delivers many files at once", s.many},
 		{"sends the rest on retry", s.rest},
 		{"goes on after a stop", s.stop},

@@ -26,5 +26,8 @@ func (g *Gate) Shut() <-chan struct{} { return g.proxy.whenStalled() }
 func (g *Gate) Open() {
 	g.proxy.cut()
 	g.proxy.settle()
-	g.proxy.heal()
+	g.proxy.set(faults{})
 }
+
+// Sent is how many bytes have come from exporters since the gate was opened, or since it was made.
+func (g *Gate) Sent() int64 { return g.proxy.sent() }

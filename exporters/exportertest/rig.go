@@ -66,9 +66,12 @@ func (s *suite) rigIn(t testing.TB, dir string) *rig {
 	t.Helper()
 	r := &rig{suite: s, log: &lockedBuffer{}, leaked: map[string]bool{}}
 	env := s.env
+	policy := egress.Unrestricted()
 	if env.HTTP == nil {
-		policy := egress.Unrestricted()
-		env.HTTP, env.Dial = policy.Client(egress.ClientOptions{}), policy.DialContext
+		env.HTTP = policy.Client(egress.ClientOptions{})
+	}
+	if env.Dial == nil {
+		env.Dial = policy.DialContext
 	}
 	r.Server = enginetest.New(t, enginetest.Config{Dir: dir, Operations: []engine.Operation{maker(), delivery(s.Definition(), env)}, Log: r.log})
 	r.files = &faultyFiles{Files: r.Files}

@@ -94,6 +94,7 @@ func definition() exporters.Definition {
 		func(_ context.Context, env exporters.Env, p params) (exporters.Exporter, error) {
 			return &client{env, p}, nil
 		})
+	def.Promises.LateCommit = "the shelf knows no condition by which a write could be refused"
 	def.Discard = exporters.DiscardWith(func(ctx context.Context, env exporters.Env, p params, st state) error {
 		return (&client{env, p}).call(ctx, http.MethodDelete, "/parts/"+st.Upload, "", nil, 0)
 	})

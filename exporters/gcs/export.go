@@ -13,7 +13,8 @@ import (
 	"net/textproto"
 	"net/url"
 	"strconv"
-	"sync/atomic"
+	"strings"
+	"sync"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
@@ -31,7 +32,9 @@ const (
 // exporter delivers to one bucket.
 type exporter struct {
 	*client
-	replaces atomic.Bool // an object was there already
+
+	mu      sync.Mutex
+	shelves map[string]shelf // by the names of folders in which an object was there already
 }
 
 func open(env exporters.Env, p Params) (*exporter, error) {
@@ -39,7 +42,7 @@ func open(env exporters.Env, p Params) (*exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &exporter{client: c}, nil
+	return &exporter{client: c, shelves: map[string]shelf{}}, nil
 }
 
 // Export implements exporters.Exporter. A small file goes in one request, a larger one as an upload that can be gone on with.
@@ -61,11 +64,12 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (exporters.
 func (e *exporter) Close() error { return nil }
 
 // put sends a file in one request, at first as if there were no such object. Where there is one, it is what an earlier try
-// made, or what is to be replaced; that is then looked for beforehand with the files that follow, whose bytes would be sent
-// in vain.
+// made, or what is to be replaced. The bytes of the files that follow would be sent in vain, so one listing then says what
+// else is in the folder.
 func (e *exporter) put(ctx context.Context, d exporters.Delivery) (resource, error) {
-	if !e.replaces.Load() {
-		if o, err := e.insert(ctx, d, 0); statusOf(err) != http.StatusPreconditionFailed {
+	folder := d.Name[:strings.LastIndex(d.Name, "/")+1]
+	if generation, likely := e.expected(folder, d.Name); likely {
+		if o, err := e.insert(ctx, d, generation); statusOf(err) != http.StatusPreconditionFailed {
 			return o, err
 		}
 	}
@@ -73,11 +77,47 @@ func (e *exporter) put(ctx context.Context, d exporters.Delivery) (resource, err
 	if err != nil {
 		return o, err
 	}
-	e.replaces.Store(true)
 	if ours {
 		return o, nil
 	}
+	e.look(ctx, folder)
 	return e.insert(ctx, d, o.Generation)
+}
+
+// shelf is what one listing said of a folder.
+type shelf struct {
+	generations map[string]int64
+	more        bool // than were listed
+}
+
+// expected returns the generation that an object probably has, 0 if there is none, and whether that is more than a guess.
+func (e *exporter) expected(folder, name string) (generation int64, likely bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.shelves[folder]
+	generation, listed := s.generations[name]
+	return generation, listed || !s.more
+}
+
+// look lists a folder in which a second object is about to be replaced. Who may not list it is not told here: nothing is known
+// of it then.
+func (e *exporter) look(ctx context.Context, folder string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, replacing := e.shelves[folder]
+	if !replacing {
+		e.shelves[folder] = shelf{more: true}
+		return
+	}
+	if s.generations != nil {
+		return
+	}
+	page, err := e.page(ctx, url.Values{"prefix": {folder}, "fields": {"nextPageToken,items(name,generation)"}})
+	s = shelf{generations: map[string]int64{}, more: err != nil || page.Next != ""}
+	for _, o := range page.Items {
+		s.generations[o.Name] = o.Generation
+	}
+	e.shelves[folder] = s
 }
 
 // existing returns the object that is there, and whether this delivery made it. One that is not there has the generation 0.

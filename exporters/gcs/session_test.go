@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/exporters/exportertest"
 )
 
@@ -200,6 +201,33 @@ func TestReplaces(t *testing.T) {
 				t.Errorf("the condition is generation %s, want %s", got, first)
 			}
 		})
+	}
+}
+
+// TestReplacesMany has many objects there before: the folder is looked at once, and each is written on its own condition, new
+// ones among them.
+func TestReplacesMany(t *testing.T) {
+	l := newLab(t)
+	tasks, inputs, files := []engine.TaskSpec(nil), []string(nil), []file(nil)
+	for i := range 12 {
+		f := file{Name: fmt.Sprintf("%02d.bin", i), Size: 100 + int64(i)}
+		tasks = append(tasks, enginetest.Task(fmt.Sprint("make-", i), "test/make", exportertest.JSON(t, f)))
+		inputs, files = append(inputs, fmt.Sprint("make-", i)), append(files, f)
+		if i%3 > 0 {
+			l.put(t, "many/"+f.Name, "old")
+		}
+	}
+	l.always("none", nil)
+	params := l.With(t, "", map[string]any{"file_prefix": "many/"})
+	job := l.MustSubmit(t, append(tasks, enginetest.Task("export", "export/google-cloud-storage", exportertest.JSON(t, params), inputs...))...)
+	if task := enginetest.Named(t, l.MustEnd(t, job.ID), "export"); task.Status != engine.StatusFinished {
+		t.Fatalf("ended %s (%s)", task.Status, task.Message)
+	}
+	if lists, looks := len(l.calls("list")), len(l.calls("look")); lists != 1 || looks > 6 {
+		t.Errorf("%d listings and %d looks, want 1, and looks at the first few", lists, looks)
+	}
+	for _, f := range files {
+		l.holds(t, "many/"+f.Name, f)
 	}
 }
 

@@ -27,7 +27,7 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 	}
 	token, _ := c.keystone.current()
 	findings := []exporters.Finding{
-		{OK: true, Text: fmt.Sprintf("The identity service takes the user and the password; the project is %s.", token.name())},
+		{OK: true, Text: fmt.Sprintf("The identity service takes %s; the project is %s.", p.who(), token.name())},
 		{OK: true, Text: fmt.Sprintf("The region %q has an object store, at %s.", p.Region, c.keystone.StorageUrl(false))},
 	}
 	name := strings.TrimLeft(p.Prefix+"gantry-check-"+uuid.NewString(), "/")
@@ -45,6 +45,14 @@ func check(ctx context.Context, env exporters.Env, p Params) []exporters.Finding
 	}
 	findings = append(findings, exporters.Finding{OK: true, Text: fmt.Sprintf("The container %q is there, and the user may write to it.", p.Container)})
 	return append(findings, c.checkLimits(ctx))
+}
+
+// who is what logs in.
+func (p Place) who() string {
+	if p.AppID != "" {
+		return "the application credential"
+	}
+	return "the user and the password"
 }
 
 // undo removes the empty object of a store that compares no checksum.

@@ -28,9 +28,9 @@ type exporter struct {
 	*client
 	params Params
 
-	mu       sync.Mutex
-	known    *limits // nil: not asked yet
-	segments *bool   // whether there may be segments of objects in the container; nil: not asked yet
+	mu     sync.Mutex
+	known  *limits // nil: not asked yet
+	owners *owners // nil: not asked yet
 }
 
 func open(env exporters.Env, p Params) (*exporter, error) {

@@ -80,7 +80,7 @@ func (c *client) sentence(err error) string {
 	text := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), refused.Error())), " ")
 	text = strings.TrimPrefix(text, ": ")
 	token, _ := c.keystone.current()
-	for _, secret := range []string{c.place.Password.Reveal(), token.id} {
+	for _, secret := range []string{c.place.Password.Reveal(), c.place.AppSecret.Reveal(), token.id} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "[redacted]")
 		}

@@ -2,6 +2,7 @@ package openstack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,9 +24,17 @@ import (
 )
 
 const (
-	defaultDomain = "default" // its id, which is the same everywhere
-	mostAnswer    = 8 << 20   // bytes of an answer that is read
+	defaultDomain = "Default"
+	mostAnswer    = 8 << 20 // bytes of an answer that is read
 )
+
+// domain is that of the user, as Keystone wants it. The id of the default one is the same everywhere, its name nearly so.
+func (p Place) domain() map[string]string {
+	if p.Domain == "" || strings.EqualFold(p.Domain, defaultDomain) {
+		return map[string]string{"id": "default"}
+	}
+	return map[string]string{"name": p.Domain}
+}
 
 // keystone logs in. It is the SDK's Authenticator, which keeps its token and calls it for another a minute before that one
 // expires; calls come one at a time.
@@ -184,14 +193,17 @@ type project struct {
 
 // login returns a token for the project that is asked for, or else for the one that can be meant.
 func (k *keystone) login(ctx context.Context, address *url.URL) (token, error) {
-	if k.place.Tenant == "" {
+	switch {
+	case k.place.AppID != "":
+		return k.applied(ctx, address)
+	case k.place.Tenant == "":
 		t, err := k.password(ctx, address, nil)
 		if err != nil || t.Project != nil {
 			return t, err
 		}
 		return k.choose(ctx, address, t)
 	}
-	t, err := k.password(ctx, address, map[string]any{"name": k.place.Tenant, "domain": map[string]string{"id": defaultDomain}})
+	t, err := k.password(ctx, address, map[string]any{"name": k.place.Tenant, "domain": k.place.domain()})
 	if engine.CodeOf(err) != engine.Unauthorized {
 		return t, err
 	}
@@ -203,6 +215,16 @@ func (k *keystone) login(ctx context.Context, address *url.URL) (token, error) {
 	return k.choose(ctx, address, t)
 }
 
+// applied logs in with the application credential, which knows its project by itself.
+func (k *keystone) applied(ctx context.Context, address *url.URL) (token, error) {
+	t, err := k.identify(ctx, address, map[string]any{"identity": map[string]any{"methods": []string{"application_credential"},
+		"application_credential": map[string]string{"id": strings.TrimSpace(k.place.AppID), "secret": k.place.AppSecret.Reveal()}}})
+	if asked := k.place.Tenant; err == nil && asked != "" && t.Project != nil && asked != t.Project.Name && asked != t.Project.ID {
+		return t, engine.Errorf(engine.Invalid, "The application credential is for the project %q. Set tenant_name to that, or leave it out.", t.Project.Name)
+	}
+	return t, err
+}
+
 // choose takes the project out of those that the user has.
 func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (token, error) {
 	var answer struct{ Projects []project }
@@ -211,7 +233,7 @@ func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (t
 		return token{}, err
 	}
 	if status != http.StatusOK {
-		return token{}, refused(status, "list the user's projects")
+		return token{}, k.refused(status, "list the user's projects")
 	}
 	var names []string
 	var meant []project
@@ -237,23 +259,34 @@ func (k *keystone) choose(ctx context.Context, address *url.URL, known token) (t
 // password logs in with the password. Without a project Keystone takes the user's default one, if there is any.
 func (k *keystone) password(ctx context.Context, address *url.URL, project map[string]any) (token, error) {
 	auth := map[string]any{"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{
-		"user": map[string]any{"name": k.place.Username, "password": k.place.Password.Reveal(), "domain": map[string]string{"id": defaultDomain}}}}}
+		"user": map[string]any{"name": k.place.Username, "password": k.place.Password.Reveal(), "domain": k.place.domain()}}}}
 	if project != nil {
 		auth["scope"] = map[string]any{"project": project}
 	}
+	return k.identify(ctx, address, auth)
+}
+
+// identify asks for a token.
+func (k *keystone) identify(ctx context.Context, address *url.URL, auth map[string]any) (token, error) {
 	body, err := json.Marshal(map[string]any{"auth": auth})
 	if err != nil {
 		return token{}, err
 	}
-	var answer struct{ Token token }
+	var answer struct {
+		Token token
+		Error struct{ Code int }
+	}
 	status, header, err := k.call(ctx, http.MethodPost, address.JoinPath("auth", "tokens").String(), "", body, &answer)
+	if answer.Error.Code == http.StatusNotFound && k.place.AppID != "" {
+		status = http.StatusUnauthorized // so Keystone says that it does not know the id
+	}
 	switch answer.Token.id = header.Get("X-Subject-Token"); {
 	case err != nil:
 		return token{}, err
 	case status != http.StatusCreated && status != http.StatusOK:
-		return token{}, refused(status, "log in")
+		return token{}, k.refused(status, "log in")
 	case answer.Token.id == "":
-		return token{}, engine.Errorf(engine.Unavailable, "The identity service took the password without giving a token.")
+		return token{}, engine.Errorf(engine.Unavailable, "The identity service let the user in without giving a token.")
 	}
 	return answer.Token, nil
 }
@@ -306,12 +339,15 @@ func isRetryable(status int) bool {
 
 // refused is the error for a status that is no success and does not pass by itself. What Keystone says with it is not shown:
 // it may repeat what it was sent.
-func refused(status int, verb string) error {
-	switch status {
-	case http.StatusUnauthorized:
-		return engine.Errorf(engine.Unauthorized,
-			"The identity service does not know the username in the domain Default, or the password is not the user's.")
-	case http.StatusForbidden:
+func (k *keystone) refused(status int, verb string) error {
+	switch {
+	case status == http.StatusUnauthorized && k.place.AppID != "":
+		return engine.Errorf(engine.Unauthorized, "The identity service does not know the application_credential_id, or the "+
+			"application_credential_secret is not its own, or it has expired.")
+	case status == http.StatusUnauthorized:
+		return engine.Errorf(engine.Unauthorized, "The identity service does not know the username in the domain %s, or the password "+
+			"is not the user's. Set domain_name if the user is of another domain.", cmp.Or(k.place.Domain, defaultDomain))
+	case status == http.StatusForbidden:
 		return engine.Errorf(engine.Denied, "The identity service does not let the user %s.", verb)
 	}
 	return engine.Errorf(engine.Invalid, "There is no identity service (Keystone v3) at auth_url.")

@@ -3,11 +3,13 @@ package openstack_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/egress"
@@ -15,6 +17,74 @@ import (
 	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/openstack"
 )
+
+// application makes an application credential of the user for its project.
+func (c *cloud) application(t testing.TB) (id, secret string) {
+	t.Helper()
+	var made struct {
+		Token                 struct{ User struct{ ID string } }
+		ApplicationCredential struct{ ID, Secret string } `json:"application_credential"`
+	}
+	call := func(method, path, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, c.keystone+"/v3/"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"X-Auth-Token": {c.token}, "X-Subject-Token": {c.token}, "Content-Type": {"application/json"}}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || resp.StatusCode >= 300 {
+			t.Fatalf("%s %s: %s, %v", method, path, resp.Status, err)
+		}
+	}
+	call(http.MethodGet, "auth/tokens", "")
+	call(http.MethodPost, "users/"+made.Token.User.ID+"/application_credentials", fmt.Sprintf(`{"application_credential": {"name": "gantry-%d"}}`, time.Now().UnixNano()))
+	return made.ApplicationCredential.ID, made.ApplicationCredential.Secret
+}
+
+// TestWhoLogsIn exports and imports as a user of another domain, and by an application credential.
+func TestWhoLogsIn(t *testing.T) {
+	l := newLab(t)
+	id, secret := l.application(t)
+	applied := map[string]any{"username": nil, "password": nil, "tenant_name": nil, "application_credential_id": id, "application_credential_secret": secret}
+	params := l.With(t, "who/applied.bin", applied)
+	l.Exported(t, large, params)
+	if task, got := l.Imported(t, "import/openstack", params); len(got["applied.bin"]) != int(large.Size) {
+		t.Errorf("the import ended %s: %s", task.Code, task.Message)
+	}
+	if strings.Contains(l.Log(), secret) {
+		t.Error("the log shows the secret")
+	}
+	for name, test := range map[string]struct {
+		changes map[string]any
+		says    string
+	}{
+		"another domain": {map[string]any{"domain_name": "Customers", "tenant_name": "files"}, `There is no container "pipeline ü" in the project "files"`},
+		"by its project": {map[string]any{"domain_name": "Customers", "tenant_name": nil}, `There is no container "pipeline ü" in the project "files"`},
+		"wrong domain":   {map[string]any{"domain_name": "Nowhere"}, "does not know the username in the domain Nowhere"},
+		"wrong secret":   {changed(applied, "application_credential_secret", "canary-canary"), "the application_credential_secret is not its own"},
+		"wrong id":       {changed(applied, "application_credential_id", "canary-canary"), "does not know the application_credential_id"},
+		"wrong project":  {changed(applied, "tenant_name", "second"), `The application credential is for the project "files".`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			task := l.Export(t, small, l.With(t, "who/other.bin", test.changes))
+			if !strings.Contains(task.Message, test.says) || strings.Contains(task.Message, "canary") {
+				t.Errorf("ended %s: %s, want %q", task.Code, task.Message, test.says)
+			}
+		})
+	}
+}
+
+// changed is the map with one value changed.
+func changed(m map[string]any, key string, value any) map[string]any {
+	m = maps.Clone(m)
+	m[key] = value
+	return m
+}
 
 // checked tries a destination over the wire.
 func checked(t testing.TB, env exporters.Env, params map[string]any) []exporters.Finding {

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/exporters/exportertest"
 	"github.com/gantry-engine/gantry/exporters/openstack"
@@ -28,8 +29,7 @@ var (
 )
 
 func TestParameters(t *testing.T) {
-	for field, want := range map[string]string{"auth_url": "is required", "username": "is required", "password": "is required",
-		"region": "is required", "container": "is required", "tenant_name": "", "file": "", "file_prefix": ""} {
+	for field, want := range map[string]string{"auth_url": "is required", "region": "is required", "container": "is required", "tenant_name": "", "file": "", "file_prefix": ""} {
 		t.Run(field, func(t *testing.T) {
 			params := map[string]any{"auth_url": "some-url", "username": "some-user", "password": "some-password", "region": "some-region",
 				"container": "some-container"}
@@ -42,6 +42,36 @@ func TestParameters(t *testing.T) {
 				t.Errorf("an import without it: got %v", problems)
 			}
 		})
+	}
+}
+
+// TestCredentials looks at which of them have to be there, and which cannot be there together.
+func TestCredentials(t *testing.T) {
+	for _, test := range []struct{ given, complaints string }{
+		{"username password", ""}, {"application_credential_id application_credential_secret", ""},
+		{"", "username password"}, {"username", "password"}, {"application_credential_id", "application_credential_secret"},
+		{"application_credential_secret", "application_credential_id"},
+		{"username password application_credential_id application_credential_secret", "username"},
+	} {
+		params := map[string]any{"auth_url": "some-url", "region": "some-region", "container": "some-container"}
+		for field := range strings.FieldsSeq(test.given) {
+			params[field] = "canary"
+		}
+		def := openstack.Definition()
+		written, problems := def.Params.Decode([]byte(exportertest.JSON(t, params)))
+		read, others := def.Reading.Params.Decode([]byte(exportertest.JSON(t, params)))
+		if len(problems)+len(others) > 0 {
+			t.Fatal(problems, others)
+		}
+		for _, problems := range [][]param.Problem{def.Validate(written), def.Reading.Validate(read)} {
+			var complaints []string
+			for _, p := range problems {
+				complaints = append(complaints, p.Field)
+			}
+			if got := strings.Join(complaints, " "); got != test.complaints {
+				t.Errorf("with %q: complaints about %q, want %q", test.given, got, test.complaints)
+			}
+		}
 	}
 }
 

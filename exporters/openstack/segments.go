@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +32,8 @@ const (
 
 	containerSuffix = "_segments"       // the segments' container is that of the objects with this, as with other clients
 	hiddenFolder    = ".file-segments/" // where they go in the objects' own container, if there can be no other
+	ownersFolder    = "gantry/"         // where those are that we made
+	mostListed      = 10_000            // names in a listing, as most clusters have it
 )
 
 // segments are those of one large object.
@@ -45,7 +49,7 @@ func (s segments) name(i int) string { return fmt.Sprintf("%s/%08d", s.Prefix, i
 // object elsewhere has another.
 func owner(container, name string) string {
 	sum := sha256.Sum256([]byte(container + "\x00" + name))
-	return "gantry/" + hex.EncodeToString(sum[:16]) + "/"
+	return ownersFolder + hex.EncodeToString(sum[:16]) + "/"
 }
 
 // state is what a checkpoint holds: what is needed to go on with an upload, and to remove its segments. Swift is never asked
@@ -225,10 +229,9 @@ func (u *upload) forget(ctx context.Context, failed error) error {
 	return engine.Wrap(failed, engine.Unavailable, "Swift does not have the segments that it had confirmed. They are sent again.")
 }
 
-// lookBefore is look for an object that is not made of segments. It costs no call for each file where there is no container
-// of segments.
+// lookBefore is look for an object that is not made of segments. It costs a call only for objects that may have some now.
 func (u *upload) lookBefore(ctx context.Context) error {
-	may, err := u.mayHaveSegments(ctx)
+	may, err := u.mayHaveSegments(ctx, u.Name)
 	if err != nil || !may || u.State.Committing {
 		return err
 	}
@@ -240,21 +243,52 @@ func (u *upload) lookBefore(ctx context.Context) error {
 	return u.Save(ctx)
 }
 
-// mayHaveSegments reports whether objects of the container may have segments. It is asked once.
-func (e *exporter) mayHaveSegments(ctx context.Context) (bool, error) {
+// mayHaveSegments reports whether segments of ours may belong to an object. Two listings answer for all objects; where they
+// are not complete, any may have some. A cluster that is behind with its listings may keep the segments of what is replaced.
+func (e *exporter) mayHaveSegments(ctx context.Context, name string) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.segments != nil {
-		return *e.segments, nil
+	if e.owners == nil {
+		apart, err := e.listOwners(ctx, e.place.Container+containerSuffix, "")
+		if err != nil {
+			return false, err
+		}
+		beside, err := e.listOwners(ctx, e.place.Container, hiddenFolder)
+		if err != nil {
+			return false, err
+		}
+		e.owners = &owners{names: append(apart.names, beside.names...), more: apart.more || beside.more}
 	}
-	headers, err := e.glance(ctx, e.place.Container+containerSuffix)
-	status := statusOf(err)
-	if err != nil && status != http.StatusNotFound && status != http.StatusForbidden {
-		return false, e.fault(ctx, err, headers, "read")
+	return e.owners.more || slices.Contains(e.owners.names, owner(e.place.Container, name)), nil
+}
+
+// owners are the beginnings of the names of all segments of ours, or those that were listed where there are more.
+type owners struct {
+	names []string
+	more  bool
+}
+
+func (c *client) listOwners(ctx context.Context, container, folder string) (owners, error) {
+	resp, headers, err := c.call(ctx, request{method: http.MethodGet, container: container, headers: swift.Headers{"X-Newest": "true"},
+		query: url.Values{"format": {"json"}, "prefix": {folder + ownersFolder}, "delimiter": {"/"}, "limit": {strconv.Itoa(mostListed)}}})
+	switch status := statusOf(err); {
+	case status == http.StatusNotFound:
+		return owners{}, nil
+	case status == http.StatusForbidden, status == http.StatusPreconditionFailed: // it lists less at once
+		return owners{more: true}, nil
+	case err != nil:
+		return owners{}, c.fault(ctx, err, headers, "read")
 	}
-	may := status != http.StatusNotFound
-	e.segments = &may
-	return may, nil
+	defer resp.Body.Close()
+	var page []struct{ Subdir string }
+	if resp.StatusCode == http.StatusOK {
+		err = json.NewDecoder(io.LimitReader(resp.Body, mostAnswer)).Decode(&page)
+	}
+	o := owners{more: err != nil || len(page) >= mostListed}
+	for _, entry := range page {
+		o.names = append(o.names, strings.TrimPrefix(entry.Subdir, folder))
+	}
+	return o, nil
 }
 
 // look finds out what will be replaced, before it is, and saves that with all sums: whoever comes after a lost answer has to

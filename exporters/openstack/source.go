@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -106,8 +105,8 @@ func (s *source) listed(ctx context.Context, item swift.Object) (exporters.Objec
 	return o, nil
 }
 
-// Open implements exporters.Source.
-func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+// Open implements exporters.Source. The ETag of what is not made of segments is its MD5.
+func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (exporters.Content, error) {
 	r := request{method: http.MethodGet, container: s.place.Container, object: o.Name, headers: swift.Headers{}}
 	if o.Version != "" {
 		r.headers["If-Match"] = `"` + o.Version + `"`
@@ -117,13 +116,17 @@ func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io
 	}
 	resp, headers, err := s.call(ctx, r)
 	if err != nil {
-		return nil, s.fault(ctx, err, headers, "read")
+		return exporters.Content{}, s.fault(ctx, err, headers, "read")
 	}
 	if offset > 0 && !strings.HasPrefix(headers["Content-Range"], fmt.Sprintf("bytes %d-", offset)) {
 		resp.Body.Close()
-		return nil, engine.Errorf(engine.Unavailable, "The object store does not send the object from where the download broke off.")
+		return exporters.Content{}, engine.Errorf(engine.Unavailable, "The object store does not send the object from where the download broke off.")
 	}
-	return resp.Body, nil
+	content := exporters.Content{ReadCloser: resp.Body}
+	if headers["X-Static-Large-Object"] == "" && headers["X-Object-Manifest"] == "" {
+		content.MD5 = strings.Trim(headers["Etag"], `"`)
+	}
+	return content, nil
 }
 
 // Close implements exporters.Source.

@@ -100,3 +100,12 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenDownload has downloads break off.
+func TestBrokenDownload(t *testing.T) {
+	l := newLab(t)
+	l.Resumes(t, exportertest.Resumption{Operation: "import/openstack",
+		Put:      func(name, content string) { l.must(t, http.MethodPut, container+"/"+name, []byte(content)) },
+		Download: func(r *http.Request) bool { return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".bin") },
+		Params:   func(name string) map[string]any { return l.With(t, name, nil) }})
+}

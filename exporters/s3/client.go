@@ -51,9 +51,10 @@ func newClient(env exporters.Env, p Place) (*client, error) {
 			return aws.Credentials{AccessKeyID: p.AccessKeyID.Reveal(), SecretAccessKey: p.SecretAccessKey.Reveal(),
 				SessionToken: p.SessionToken.Reveal()}, nil
 		}),
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
-		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
-		APIOptions:                 []func(*middleware.Stack) error{plainRequests},
+		RequestChecksumCalculation:  aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation:  aws.ResponseChecksumValidationWhenRequired,
+		DisableS3ExpressSessionAuth: aws.Bool(true), // a session would be a call more, and takes a right of its own
+		APIOptions:                  []func(*middleware.Stack) error{plainRequests},
 	}
 	if c.endpoint != nil {
 		c.options.BaseEndpoint = text(c.endpoint.String())

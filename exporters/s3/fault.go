@@ -71,7 +71,8 @@ var advice = map[string]string{
 	"InvalidTokenId":        "The access_key_id is a temporary one that needs its session_token.",
 	"AccessControlListNotSupported": "The bucket takes no ACL, since its owner owns all objects. Leave acl out; " +
 		"who may read is set by the bucket's policy.",
-	"BadDigest": "The file was damaged on its way to the service.",
+	"PreconditionFailed": "The object was changed while it was read.",
+	"BadDigest":          "The file was damaged on its way to the service.",
 }
 
 // fault returns the error for a call that failed, with the verb for the person: "put", "read".

@@ -260,3 +260,22 @@ func TestPrinted(t *testing.T) {
 		t.Errorf("the object has %v, %v", head, err)
 	}
 }
+
+// TestBrokenDownload has downloads break off.
+func TestBrokenDownload(t *testing.T) {
+	m := newMinio(t)
+	brokenDownload(t, m, m)
+}
+
+func brokenDownload(t *testing.T, h exportertest.Harness, m minio) {
+	l := exportertest.NewLab(t, h, imports.Sources)
+	l.Resumes(t, exportertest.Resumption{Operation: "import/s3",
+		Put: func(name, content string) {
+			in := &sdk.PutObjectInput{Bucket: &m.bucket, Key: &name, Body: strings.NewReader(content)}
+			if _, err := m.api().PutObject(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Download: func(r *http.Request) bool { return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".bin") },
+		Params:   func(name string) map[string]any { return l.With(t, name, nil) }})
+}

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -17,7 +18,10 @@ import (
 	"github.com/gantry-engine/gantry/exporters"
 )
 
-const partsAtOnce = 4
+const (
+	partsAtOnce = 4
+	straggle    = time.Second // for which a part that was broken off may still be at work in the service
+)
 
 // state is what a checkpoint holds: what is needed to go on with an upload, and to abort it. S3 is never asked for the
 // parts it has, since that takes a right which an export need not have.
@@ -243,7 +247,7 @@ func etagOf(parts []string) string {
 	return fmt.Sprintf("%x-%d", sum.Sum(nil), len(parts))
 }
 
-// discard aborts an upload. Parts that were still under way when it was aborted can appear afterwards, so that is looked
+// discard aborts an upload. Parts that were still under way when it was aborted can appear a little later, so that is looked
 // after where it is allowed.
 func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 	if st.Upload == "" {
@@ -264,6 +268,11 @@ func discard(ctx context.Context, env exporters.Env, p Params, st state) error {
 		}
 		if err != nil {
 			return c.fault(ctx, err, "abort")
+		}
+		select {
+		case <-time.After(straggle):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		if !c.hasParts(ctx, st) {
 			return nil

@@ -19,6 +19,7 @@ const (
 type profile struct {
 	amazon  bool // sums go in headers of their own; else in Content-MD5, which all services know
 	virtual bool // the bucket is part of the host name
+	opaque  bool // an ETag that looks like an MD5 may be none
 	parts   int64
 	part    int64 // bytes at least
 }
@@ -31,6 +32,7 @@ func profileOf(host, bucket string) profile {
 	if p.amazon {
 		p.parts = maxParts
 	}
+	p.opaque = strings.HasSuffix(host, ".r2.cloudflarestorage.com") || p.amazon && strings.HasSuffix(bucket, "--x-s3")
 	switch {
 	case host == "":
 		p.virtual = true

@@ -120,3 +120,9 @@ func TestSwiftRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestSwiftBrokenDownload has downloads break off.
+func TestSwiftBrokenDownload(t *testing.T) {
+	s := newSwift(t)
+	brokenDownload(t, s, s.minio)
+}

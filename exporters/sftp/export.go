@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/pkg/sftp"
@@ -18,8 +20,10 @@ import (
 	"github.com/gantry-engine/gantry/exporters"
 )
 
-// atOnce is how many writes of one file are under way; each has up to 32 KiB.
-const atOnce = 64
+const (
+	atOnce = 64       // writes of one file that are under way
+	packet = 32 << 10 // bytes of each at most
+)
 
 // exporter writes files to one server.
 type exporter struct {
@@ -51,8 +55,12 @@ func stateOf(d exporters.Delivery, inPlace bool) state {
 	return st
 }
 
-// maxBase is what file systems take for one part of a path, in bytes.
-const maxBase = 255
+// What systems take for a path, in bytes.
+const (
+	maxBase   = 255  // for one part of it
+	maxPath   = 4095 // for all of it, mostly
+	shortPath = 1024 // for all of it, everywhere
+)
 
 // beside returns a hidden name in the same folder that no other delivery uses.
 func beside(name, id, suffix string) string {
@@ -85,6 +93,9 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (receipt ex
 				return err
 			}
 		}
+		if err := c.takes(d.Name); err != nil {
+			return err
+		}
 		place := url.URL{Scheme: "sftp", Host: e.address, Path: c.absolute(d.Name)}
 		receipt.Facts = map[string]string{"location": place.String(), "host_key": c.key}
 		if e.inPlace {
@@ -96,6 +107,23 @@ func (e *exporter) Export(ctx context.Context, d exporters.Delivery) (receipt ex
 		return c.publish(ctx, st)
 	})
 	return receipt, err
+}
+
+// takes looks whether the server takes a name that is longer than usual, before anything is sent. It says that there is no such
+// file where it does; otherwise it has no code for what is wrong.
+func (s *session) takes(name string) error {
+	long := slices.DeleteFunc(strings.Split(name, "/"), func(part string) bool { return len(part) <= maxBase })
+	if len(name) >= shortPath {
+		long = append(long, name)
+	}
+	for _, path := range long {
+		_, err := s.Lstat(path)
+		if code := statusOf(err); code == statusFailure || code == statusBadMessage {
+			return engine.Wrap(err, engine.Invalid, "The SFTP server does not take the name %s: systems take %d bytes for each part of a "+
+				"path, and %d for the whole. Shorten file or path, or the name of the file.", exporters.Quoted(path), maxBase, maxPath)
+		}
+	}
+	return nil
 }
 
 // absolute is the path as it is seen from the server's root, as far as the server says where relative ones begin.
@@ -118,7 +146,7 @@ func (s *session) write(ctx context.Context, d exporters.Delivery, to string) er
 		return s.openFault(ctx, err, d.Name)
 	}
 	from := &watched{Reader: src}
-	n, err := f.ReadFromWithConcurrency(from, atOnce)
+	n, err := f.ReadFromWithConcurrency(from, int(min(d.File.Size/packet+1, atOnce)))
 	cerr := f.Close()
 	doing := fmt.Sprintf("write %q", d.Name)
 	switch {

@@ -61,6 +61,7 @@ func (s *server) tried() string {
 // (draft-ietf-secsh-filexfer-13, 9.1).
 const (
 	statusFailure     = 4
+	statusBadMessage  = 5
 	statusUnsupported = 8
 	statusNoSpace     = 14
 	statusQuota       = 15

@@ -213,6 +213,21 @@ func TestPaths(t *testing.T) {
 			t.Errorf("the export ended %q: %s", task.Code, task.Message)
 		}
 	})
+	for name, long := range map[string]string{
+		"a part that is too long":   "p/new/" + strings.Repeat("ü", 128),
+		"a folder that is too long": strings.Repeat("n", 256) + "/a.txt",
+		"a path that is too long":   strings.Repeat("n/", 3000) + "a.txt",
+	} {
+		t.Run(name, func(t *testing.T) {
+			task := send(t, e, "x", s.Params(t, s.Address(), long))
+			if task.Code != engine.Invalid || !strings.Contains(task.Message, "255 bytes") || strings.Contains(task.Message, long[:200]) {
+				t.Errorf("the export ended %q: %s", task.Code, task.Message)
+			}
+			if _, err := os.Stat(filepath.Join(s.home, "p/new")); err == nil {
+				t.Error("a folder was made for a name that cannot be")
+			}
+		})
+	}
 	if left := s.Unfinished(t); len(left) > 0 {
 		t.Errorf("left %q", left)
 	}

@@ -150,17 +150,17 @@ func inOrder(e fs.FileInfo) string {
 }
 
 // Open implements exporters.Source.
-func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+func (s *source) Open(ctx context.Context, o exporters.Object, offset int64) (exporters.Content, error) {
 	c, err := s.take(ctx)
 	if err != nil {
-		return nil, err
+		return exporters.Content{}, err
 	}
 	r := &reader{ctx: ctx, source: s, session: c, offset: offset, stop: context.AfterFunc(ctx, c.close)}
 	if err := r.open(ctx, o); err != nil {
 		r.Close()
-		return nil, err
+		return exporters.Content{}, err
 	}
-	return r, nil
+	return exporters.Content{ReadCloser: r}, nil
 }
 
 // piece is what is asked for at once; the library sends for its parts without waiting in between.

@@ -37,7 +37,7 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 	catalog := convert.New(Engines(ctx, box, film)...)
 	library := pdf.Engines(ctx, box)
 	operations := []engine.Operation{
-		archive.Operation(),
+		archive.Operation(sevenZip(ctx, box)),
 		convert.Operation(catalog),
 		merge.Operation(catalog, library...),
 		optimize.Operation(optimize.Engines(ctx, box, catalog)...),
@@ -75,7 +75,8 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 		func() convert.Engine { return found(raster.NewVips(ctx, box)) },
 		func() convert.Engine { return found(raster.NewMagick(ctx, box)) },
 		func() convert.Engine { return found(raster.NewRaw(ctx, box)) },
-		func() convert.Engine { return newPDFium(box) },
+		func() convert.Engine { return inTools(box, "resvg.wasm", vector.NewResvg) },
+		func() convert.Engine { return inTools(box, "pdfium.wasm", pdfium.New) },
 		func() convert.Engine { return found(pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)) },
 		func() convert.Engine { return found(pdftools.NewGhostscript(ctx, box)) },
 	}
@@ -109,13 +110,26 @@ func found[E any, P interface {
 	return e
 }
 
-// newPDFium returns the engine of the tools folder, or nil.
-func newPDFium(box *toolbox.Box) convert.Engine {
-	path, ok := box.File("pdfium.wasm")
+// sevenZip returns what packs 7z, or nil.
+func sevenZip(ctx context.Context, box *toolbox.Box) archive.Packer {
+	for _, e := range packed.New(ctx, box) {
+		if e.Packs() {
+			return e
+		}
+	}
+	return nil
+}
+
+// inTools returns the engine of a library in the tools folder, or nil.
+func inTools[E any, P interface {
+	*E
+	convert.Engine
+}](box *toolbox.Box, name string, open func(path, cache string) (P, error)) convert.Engine {
+	path, ok := box.File(name)
 	if !ok {
 		return nil
 	}
-	e, err := pdfium.New(path, box.Cache())
+	e, err := open(path, box.Cache())
 	if err != nil {
 		return nil
 	}

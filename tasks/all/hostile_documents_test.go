@@ -1,13 +1,12 @@
 package all_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"fmt"
 	"hash/crc32"
 	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
 
@@ -226,23 +225,7 @@ func subtitled(playlist string) string {
 	return chunk("RIFF", "AVI "+chunk("LIST", "hdrl"+header+stream)+chunk("LIST", "movi"+chunk("00tx", gab)))
 }
 
-// packedFile is a file in a packed one.
-type packedFile struct{ name, content string }
+// packedFile is a file in a packed one: its name and its content.
+type packedFile = [2]string
 
-func packed(members ...packedFile) string {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, m := range members {
-		w, err := z.Create(m.name)
-		if err == nil {
-			_, err = w.Write([]byte(m.content))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.String()
-}
+func packed(members ...packedFile) string { return converttest.ZIP(members...) }

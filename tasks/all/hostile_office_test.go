@@ -146,7 +146,7 @@ func workbook(links ...link) string {
 			packedFile{fmt.Sprintf("xl/externalLinks/externalLink%d.xml", i), xmlHead + `<externalLink xmlns="` + main + `"><externalBook xmlns:r="` + relationships + `" r:id="r1"><sheetNames><sheetName val="Sheet1"/></sheetNames></externalBook></externalLink>`},
 			packedFile{fmt.Sprintf("xl/externalLinks/_rels/externalLink%d.xml.rels", i), related + `<Relationship Id="r1" Type="` + relationships + `/externalLinkPath" Target="` + l("csv") + `" TargetMode="External"/></Relationships>`})
 	}
-	more[0].content = xmlHead + `<worksheet xmlns="` + main + `"><sheetData><row r="1"><c r="A1" t="str"><v>seen</v></c></row><row r="2">` + cells + `</row></sheetData></worksheet>`
+	more[0][1] = xmlHead + `<worksheet xmlns="` + main + `"><sheetData><row r="1"><c r="A1" t="str"><v>seen</v></c></row><row r="2">` + cells + `</row></sheetData></worksheet>`
 	return openXML("xl/workbook.xml", "spreadsheetml.sheet", `<workbook xmlns="`+main+`" xmlns:r="`+relationships+`"><sheets><sheet name="A" sheetId="1" r:id="s1"/></sheets><externalReferences>`+references+`</externalReferences></workbook>`,
 		`<Relationship Id="s1" Type="`+relationships+`/worksheet" Target="worksheets/sheet1.xml"/>`+relations, more...)
 }

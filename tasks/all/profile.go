@@ -3,6 +3,7 @@ package all
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -16,10 +17,11 @@ type Profile struct {
 	Command string   // what brings it
 }
 
-// The programs of the two profiles, as files; the scripts behind `make tools` and `make tools-full` install them.
+// The programs of the two profiles, as files, with what stands in for one behind it; the scripts behind `make tools` and
+// `make tools-full` install the first.
 var (
 	recommended = []string{"bwrap", "soffice", "ffmpeg", "vips", "convert-im6.q16", "rsvg-convert", "pdftoppm", "qpdf", "gs",
-		"pandoc", "7zz", "exiftool", "tesseract", "chromium"}
+		"pandoc", "7zz", "exiftool", "tesseract", "chromium-headless-shell|chromium"}
 	full = []string{"ocrmypdf", "ebook-convert", "inkscape", "unar", "ddjvu", "potrace", "fontforge", "woff2_compress", "mutool",
 		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop",
 		"lzip", "rzip"}
@@ -60,8 +62,8 @@ func ProfileOf(box *toolbox.Box) Profile {
 
 func absent(box *toolbox.Box, programs []string) (missing []string) {
 	for _, p := range programs {
-		if !box.Has(p) {
-			missing = append(missing, p)
+		if files := strings.Split(p, "|"); !slices.ContainsFunc(files, box.Has) {
+			missing = append(missing, files[0])
 		}
 	}
 	return missing

@@ -6,94 +6,145 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
-	"slices"
-	"strings"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/engine/zipfile"
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // Params are what an archive task takes.
 type Params struct {
-	OutputFormat string `json:"output_format" doc:"zip, tar, tar.gz, tar.bz2 or tar.zst." rule:"required"`
+	OutputFormat string `json:"output_format" doc:"zip, tar, tar.gz, tar.bz2, tar.zst, or 7z where 7-Zip is installed." rule:"required"`
 	Filename     string `json:"filename" doc:"Name of the archive with its extension; by default archive and that."`
 }
 
-// Operation returns the operation "archive".
-func Operation() engine.Operation {
-	op := engine.Define("archive", "Pack files into one archive.", engine.LaneCPU, Params{},
-		engine.HandlerFunc[Params](run))
-	op.Check = engine.CheckWith(check)
-	op.Rows = rows
+func (p Params) want() convert.Want { return convert.Want{To: convert.ParseFormat(p.OutputFormat)} }
+
+// Packer makes archives that this program cannot write by itself. Its methods may be called from any number of goroutines.
+type Packer interface {
+	Name() string
+	Version() string
+	// Pack makes out, a 7z, of what is in the folder dir, which lies beside it.
+	Pack(ctx context.Context, dir, out string, report func(percent int)) error
+}
+
+// Operation returns the operation "archive", with 7z where there is a packer.
+func Operation(seven Packer) engine.Operation {
+	h := handler{seven}
+	op := engine.Define("archive", "Pack files into one archive.", engine.LaneCPU, Params{}, h)
+	op.Match = convert.MatchBy(Params.want)
+	op.Rows = h.rows
 	return op
 }
 
+type handler struct{ seven Packer }
+
 const engineName = "archivelib"
 
-func rows() []engine.Row {
+func (h handler) rows() []engine.Row {
 	var rows []engine.Row
 	for _, format := range convert.Packable() {
 		rows = append(rows, engine.Row{
 			OutputFormat: string(format), Engine: engineName, EngineVersion: convert.NewArchives().Version(),
 		})
 	}
+	if h.seven != nil {
+		rows = append(rows, engine.Row{OutputFormat: "7z", Engine: h.seven.Name(), EngineVersion: h.seven.Version()})
+	}
 	return rows
 }
 
-func check(p Params, _ []engine.File) []param.Problem {
-	if slices.Contains(convert.Packable(), convert.ParseFormat(p.OutputFormat)) {
-		return nil
-	}
-	words := make([]string, len(convert.Packable()))
-	for i, format := range convert.Packable() {
-		words[i] = string(format)
-	}
-	return []param.Problem{param.Problemf("output_format", "must be one of %s", strings.Join(words, ", "))}
-}
-
-// run packs the files in their order. The same files give the same bytes, so that a second attempt changes nothing.
-func run(ctx context.Context, r *engine.Run, p Params) (engine.Result, error) {
+// Run packs the files in their order. The same files give the same bytes, so that a second attempt changes nothing.
+func (h handler) Run(ctx context.Context, r *engine.Run, p Params) (engine.Result, error) {
 	files, err := r.Files(ctx)
 	if err != nil {
 		return engine.Result{}, err
 	}
-	format := convert.ParseFormat(p.OutputFormat)
 	dir, err := r.Dir()
 	if err != nil {
 		return engine.Result{}, err
 	}
-	out, err := os.CreateTemp(dir, "archive-*")
+	format := convert.ParseFormat(p.OutputFormat)
+	out := filepath.Join(dir, "archive."+string(format)) // 7-Zip adds an extension where there is none
+	result := engine.Result{Engine: engineName, Version: convert.NewArchives().Version()}
+	switch {
+	case format != "7z":
+		err = pack(ctx, out, format, entries(r, files))
+	case h.seven == nil:
+		return engine.Result{}, r.Elsewhere(convert.Unsupported(p.want(), r.Offered()), p.want().Fits)
+	default:
+		result.Engine, result.Version = h.seven.Name(), h.seven.Version()
+		err = h.pack(ctx, r, out, entries(r, files))
+	}
 	if err != nil {
-		return engine.Result{}, fmt.Errorf("create the archive: %w", err)
-	}
-	defer out.Close()
-	pack := packTar
-	if format == "zip" {
-		pack = packZIP
-	}
-	if err := pack(ctx, out, format, entries(r, files)); err != nil {
-		return engine.Result{}, fmt.Errorf("write the archive: %w", err)
-	}
-	if err := out.Close(); err != nil {
 		return engine.Result{}, fmt.Errorf("write the archive: %w", err)
 	}
 	name := p.Filename
 	if name == "" {
 		name = "archive." + string(format)
 	}
-	made, err := r.Adopt(ctx, name, out.Name())
+	made, err := r.Adopt(ctx, name, out)
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("store the archive: %w", err)
 	}
-	return engine.Result{
-		Files: []engine.File{made}, Engine: engineName, Version: convert.NewArchives().Version(),
-	}, nil
+	result.Files = []engine.File{made}
+	return result, nil
+}
+
+// pack has the packer make a 7z of a folder with the members.
+func (h handler) pack(ctx context.Context, r *engine.Run, out string, members []zipfile.Entry) error {
+	dir := out + "-members"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, m := range members {
+		if err := place(ctx, root, m); err != nil {
+			return err
+		}
+	}
+	if err := age(dir); err != nil {
+		return err
+	}
+	return h.seven.Pack(ctx, dir, out, func(percent int) { r.Progress(percent, "") })
+}
+
+// age makes the folders as old as the files in them.
+func age(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		return os.Chtimes(path, oldest, oldest)
+	})
+}
+
+func place(ctx context.Context, root *os.Root, m zipfile.Entry) error {
+	content, err := m.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if err := root.MkdirAll(path.Dir(m.Name), 0o700); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(m.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close(), root.Chtimes(m.Name, oldest, oldest))
 }
 
 // entries names the members: safe paths, none twice, the same for the same files.
@@ -138,11 +189,15 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func packZIP(ctx context.Context, out *os.File, _ convert.Format, members []zipfile.Entry) error {
-	return zipfile.Write(ctx, out, members, zipfile.Options{})
-}
-
-func packTar(ctx context.Context, out *os.File, format convert.Format, members []zipfile.Entry) error {
+func pack(ctx context.Context, path string, format convert.Format, members []zipfile.Entry) (err error) {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if format == "zip" {
+		return zipfile.Write(ctx, out, members, zipfile.Options{})
+	}
 	p, err := convert.NewPacker(out, format)
 	if err != nil {
 		return err

@@ -14,12 +14,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bodgit/sevenzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/packed"
 )
 
 type stored struct{ dir, name, content string }
@@ -52,7 +55,12 @@ var sample = []stored{
 // pack runs import and archive and returns the archive's name and bytes.
 func pack(t *testing.T, params string, files ...stored) (engine.Task, []byte) {
 	t.Helper()
-	s := enginetest.Start(t, source(files...), archive.Operation())
+	return packWith(t, nil, params, files...)
+}
+
+func packWith(t *testing.T, seven archive.Packer, params string, files ...stored) (engine.Task, []byte) {
+	t.Helper()
+	s := enginetest.Start(t, source(files...), archive.Operation(seven))
 	job := s.MustEnd(t, s.MustSubmit(t,
 		enginetest.Task("in", "import/test", ""), enginetest.Task("out", "archive", params, "in")).ID)
 	task := enginetest.Named(t, job, "out")
@@ -155,6 +163,47 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestSevenZip makes a 7z with 7-Zip, of names that look like its options too, and reads it with another program.
+func TestSevenZip(t *testing.T) {
+	engines := packed.New(t.Context(), converttest.Box(t))
+	at := slices.IndexFunc(engines, (*packed.Engine).Packs)
+	if at < 0 {
+		enginetest.Missing(t, "7-Zip")
+	}
+	files := append(slices.Clone(sample), stored{"", "-sdel", "kept"}, stored{"-o", "@list", "read"})
+	task, first := packWith(t, engines[at], `{"output_format":"7z"}`, files...)
+	if task.Status != engine.StatusFinished || task.Engine != "7-zip" || task.Result.Files[0].Name != "archive.7z" {
+		t.Fatalf("got %s, %s, made by %q", task.Code, task.Message, task.Engine)
+	}
+	z, err := sevenzip.NewReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range z.File {
+		if f.FileInfo().IsDir() {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got[f.Name] = string(content)
+	}
+	want := map[string]string{"a.txt": "alpha", "A (2).txt": "other", "a (3).txt": "third", "sub/b.bin": sample[3].content,
+		"leer": "", "größe.txt": "ü", "-sdel": "kept", "-o/@list": "read"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got members %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	}
+	if _, second := packWith(t, engines[at], `{"output_format":"7z"}`, files...); !bytes.Equal(first, second) {
+		t.Error("the same files gave another archive")
+	}
+}
+
 func TestArchiveName(t *testing.T) {
 	task, _ := pack(t, `{"output_format":"tgz","filename":"../holiday.tgz"}`, sample...)
 	if got := task.Result.Files[0].Name; got != "holiday.tgz" {
@@ -165,6 +214,8 @@ func TestArchiveName(t *testing.T) {
 	}
 }
 
+func TestMain(m *testing.M) { converttest.Main(m) }
+
 func TestArchiveOfNothing(t *testing.T) {
 	if task, _ := pack(t, `{"output_format":"zip"}`); task.Code != engine.NoFiles {
 		t.Errorf("got %s %q, want NO_FILES", task.Code, task.Message)
@@ -172,7 +223,7 @@ func TestArchiveOfNothing(t *testing.T) {
 }
 
 func TestArchiveChecks(t *testing.T) {
-	s := enginetest.New(t, enginetest.Config{Operations: []engine.Operation{source(), archive.Operation()}})
+	s := enginetest.New(t, enginetest.Config{Operations: []engine.Operation{source(), archive.Operation(nil)}})
 	for _, format := range []string{"7z", "rar", "docx"} {
 		_, err := s.Submit(t.Context(), s.User, engine.Submission{Tasks: []engine.TaskSpec{
 			enginetest.Task("in", "import/test", ""), enginetest.Task("out", "archive", `{"output_format":"`+format+`"}`, "in"),
@@ -181,7 +232,7 @@ func TestArchiveChecks(t *testing.T) {
 		if !errors.As(err, &e) || len(e.Problems) != 1 {
 			t.Fatalf("%s: got %v, want one problem", format, err)
 		}
-		got, want := e.Problems[0].Message, "must be one of zip, tar, tar.gz, tar.bz2, tar.zst"
+		got, want := e.Problems[0].Message, "must be one of tar, tar.bz2, tar.gz, tar.zst, zip"
 		if e.Problems[0].Field != "tasks.out.output_format" || got != want {
 			t.Errorf("%s: got %v, want %q", format, e.Problems[0], want)
 		}

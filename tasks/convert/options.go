@@ -3,6 +3,7 @@ package convert
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/gantry-engine/gantry/engine/param"
 )
@@ -103,7 +104,8 @@ func (o Options) used(obeyed []param.Field) Options {
 
 // Fields describes the named options, for a Pair.
 func Fields(names ...string) []param.Field {
-	return slices.DeleteFunc(slices.Clone(param.Of(DefaultOptions()).Fields()), func(f param.Field) bool {
-		return !slices.Contains(names, f.Name)
-	})
+	return slices.DeleteFunc(slices.Clone(allFields()), func(f param.Field) bool { return !slices.Contains(names, f.Name) })
 }
+
+// allFields are described once: an engine asks for each of thousands of pairs.
+var allFields = sync.OnceValue(func() []param.Field { return param.Of(DefaultOptions()).Fields() })

@@ -126,10 +126,10 @@ func (h *home) entries(dir string) ([]fs.DirEntry, error) {
 }
 
 // Open implements exporters.Source. What stands in a file's place by now may be a pipe, which must not be waited for.
-func (h *home) Open(_ context.Context, o exporters.Object, offset int64) (io.ReadCloser, error) {
+func (h *home) Open(_ context.Context, o exporters.Object, offset int64) (exporters.Content, error) {
 	f, err := h.root.OpenFile(o.Name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return nil, h.fault(err, o.Name)
+		return exporters.Content{}, h.fault(err, o.Name)
 	}
 	info, err := f.Stat()
 	if err == nil {
@@ -144,9 +144,9 @@ func (h *home) Open(_ context.Context, o exporters.Object, offset int64) (io.Rea
 	}
 	if err != nil {
 		f.Close()
-		return nil, err
+		return exporters.Content{}, err
 	}
-	return f, nil
+	return exporters.Content{ReadCloser: f}, nil
 }
 
 // Close implements exporters.Source.

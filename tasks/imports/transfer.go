@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,9 @@ func (t *transfer) one(ctx context.Context, i int) error {
 	d := &fetching{ctx: ctx, transfer: t, object: o.Object}
 	defer d.close()
 	f, err := t.run.Create(ctx, t.nameOf(i), d)
+	if err == nil {
+		err = d.compare(f)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,7 +119,9 @@ type fetching struct {
 	object   exporters.Object
 	body     io.ReadCloser
 	got      int64
-	resumes  int // since the last byte
+	resumes  int    // since the last byte
+	md5      string // of the whole, as the system said it; empty if it did not
+	crc32c   string
 }
 
 func (f *fetching) close() {
@@ -151,13 +157,25 @@ func (f *fetching) Read(p []byte) (int, error) {
 // read reads what there is, and opens the object where it has to go on.
 func (f *fetching) read(p []byte) (int, error) {
 	if f.body == nil {
-		body, err := f.transfer.source.Open(f.ctx, f.object, f.got)
+		content, err := f.transfer.source.Open(f.ctx, f.object, f.got)
 		if err != nil {
 			return 0, err
 		}
-		f.body = egress.IdleReader(body, f.transfer.run.Limits().Idle)
+		f.md5, f.crc32c = cmp.Or(f.md5, content.MD5), cmp.Or(f.crc32c, content.CRC32C)
+		f.body = egress.IdleReader(content, f.transfer.run.Limits().Idle)
 	}
 	return f.body.Read(p)
+}
+
+// compare compares what arrived, in however many pieces, with what the system said of the whole.
+func (f *fetching) compare(got engine.File) error {
+	for _, sum := range []struct{ kind, got, want string }{{"CRC32C", got.CRC32C, f.crc32c}, {"MD5", got.MD5, f.md5}} {
+		if sum.want != "" && sum.got != "" && sum.got != sum.want {
+			return engine.Errorf(engine.Invalid, "%q arrived damaged: its %s is %s, and the storage system says %s. Import it once more.",
+				f.object.Name, sum.kind, sum.got, sum.want)
+		}
+	}
+	return nil
 }
 
 // resume decides whether to go on after err. It waits longer each time that nothing came in between.

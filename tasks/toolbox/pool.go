@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ type PoolConfig struct {
 	End    byte                                       // ends every answer; if not given a line feed, or a zero byte with Pipes
 	Pipes  bool                                       // the program reads from file 3 and answers on 4, not on its standard input and output
 	Set    func(c *Command)                           // completes the command of a new worker: Tool, Args, Bounds; Wall and CPU are for each use
-	Ready  func(ctx context.Context, w *Worker) error // waits until a new worker can be used; nil if it can be at once
+	Ready  func(ctx context.Context, w *Worker) error // waits until a worker can be used, a new one or, while nobody else waits, one that was used; nil if it can be at once
 }
 
 // Pool keeps programs running between tasks. Each works for one task at a time, in a sandbox of its own; one that fails,
@@ -124,18 +125,19 @@ func (p *Pool) mourn(key string, died error) error {
 // take returns an idle worker or starts one.
 func (p *Pool) take(ctx context.Context) (*Worker, error) {
 	for {
-		p.mu.Lock()
-		if p.closed {
-			p.mu.Unlock()
-			return nil, engine.ErrShuttingDown
+		w, err := p.pick()
+		if err != nil {
+			return nil, err
 		}
-		if len(p.idle) == 0 {
-			p.mu.Unlock()
+		if w == nil {
 			return p.start(ctx)
 		}
-		w := p.idle[len(p.idle)-1]
-		p.idle = p.idle[:len(p.idle)-1]
-		p.mu.Unlock()
+		select {
+		case <-w.fit:
+		case <-ctx.Done():
+			p.keep(w, func() {})
+			return nil, context.Cause(ctx)
+		}
 		if w.rest.Stop() && w.death() == nil {
 			if renew := w.process.command.renew; renew != nil {
 				renew() // each use has an allowance of its own
@@ -146,25 +148,61 @@ func (p *Pool) take(ctx context.Context) (*Worker, error) {
 	}
 }
 
-// give takes a worker back, or replaces it.
-func (p *Pool) give(w *Worker) {
-	if w.uses++; w.uses >= p.config.Uses || w.size() > p.config.Memory || w.clear() != nil {
-		w.discard()
-		return
+// pick takes an idle worker out, nil if there is none: the last that is fit for use, or else the last.
+func (p *Pool) pick() (*Worker, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, engine.ErrShuttingDown
 	}
+	at := len(p.idle) - 1
+	if at < 0 {
+		return nil, nil
+	}
+	for i, w := range p.idle {
+		select {
+		case <-w.fit:
+			at = i
+		default:
+		}
+	}
+	w := p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
+	return w, nil
+}
+
+// give takes a worker back that was used.
+func (p *Pool) give(w *Worker) {
+	w.uses++
+	w.fit = make(chan struct{})
+	w.rest = time.AfterFunc(p.config.Idle, w.discard)
+	p.keep(w, func() { p.all.Go(func() { p.refit(w) }) })
+}
+
+// keep lays a worker by, or ends it where the Pool is closed.
+func (p *Pool) keep(w *Worker, kept func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		go w.discard()
 		return
 	}
-	w.rest = time.AfterFunc(p.config.Idle, w.discard)
 	p.idle = append(p.idle, w)
+	kept()
 }
 
-// Warm starts a worker if there is none, so that the next use need not wait for it.
-func (p *Pool) Warm(ctx context.Context) error {
-	return p.Use(ctx, "", func(context.Context, *Worker) error { return nil })
+// refitting is how long a worker may take to be ready once more.
+const refitting = 30 * time.Second
+
+// refit makes a worker fit for its next use, or ends it. Whose use was before does not wait for that, and has no part in it.
+func (p *Pool) refit(w *Worker) {
+	defer close(w.fit)
+	ctx, cancel := context.WithTimeout(context.Background(), refitting)
+	defer cancel()
+	if w.uses >= p.config.Uses || p.config.Ready != nil && w.use(ctx, p.config.Ready) != nil ||
+		w.size() > p.config.Memory || w.clear() != nil {
+		w.discard()
+	}
 }
 
 // Close ends all workers, also those at work, and waits for their end.

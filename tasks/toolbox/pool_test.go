@@ -14,7 +14,7 @@ import (
 )
 
 // parrot is a worker that obeys one shell line at a time.
-const parrot = `echo ready $$; while read -r line; do eval "$line"; echo done; done`
+const parrot = `echo ready; while read -r line; do eval "$line"; echo done; echo ready; done`
 
 func pool(t *testing.T, b *toolbox.Box, change func(c *toolbox.PoolConfig)) *toolbox.Pool {
 	t.Helper()
@@ -87,6 +87,49 @@ func TestPoolReplacesWhatGrew(t *testing.T) {
 			t.Errorf("got %q, want %q: it is replaced after it grew", got, want)
 		}
 	})
+}
+
+// TestPoolRefits holds that nobody waits for a worker to be ready once more but who needs it next, and that one which is not
+// is replaced.
+func TestPoolRefits(t *testing.T) {
+	gate := make(chan error, 1)
+	p := pool(t, open(t, toolbox.Config{}), func(c *toolbox.PoolConfig) {
+		ready := c.Ready
+		c.Ready = func(ctx context.Context, w *toolbox.Worker) error {
+			if w.State == nil {
+				w.State = "used"
+				return ready(ctx, w)
+			}
+			select {
+			case err := <-gate:
+				return errors.Join(err, ready(ctx, w))
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	})
+	count := func() string {
+		t.Helper()
+		got, err := tell(t.Context(), p, "", `echo "used$count"; count=x$count`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := []string{count()}
+	impatient, cancel := context.WithCancelCause(t.Context())
+	cancel(engine.ErrTimedOut)
+	if _, err := tell(impatient, p, "", "echo x"); !errors.Is(err, engine.ErrTimedOut) {
+		t.Errorf("got %v from who does not wait for the worker", err)
+	}
+	gate <- nil
+	got = append(got, count())
+	gate <- errors.New("it is broken")
+	got = append(got, count())
+	if got, want := strings.Join(got, ","), "used,usedx,used"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	p.Close() // while the worker waits at the gate
 }
 
 func TestPoolFiles(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 
 // Worker is a program that a Pool keeps running. It belongs to one use at a time, and to one goroutine of that.
 type Worker struct {
+	State any // what Ready leaves to the next use
+
 	pool    *Pool
 	process *process
 	dir     string // what it may write
@@ -28,7 +30,8 @@ type Worker struct {
 	receive *os.File
 	answers *bufio.Reader
 	uses    int
-	rest    *time.Timer // while it is idle
+	rest    *time.Timer   // while it is idle
+	fit     chan struct{} // closed when it can be used once more
 	ended   chan struct{}
 	err     error // why it ended; after ended
 	once    sync.Once

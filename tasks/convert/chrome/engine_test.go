@@ -1,6 +1,7 @@
 package chrome_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
@@ -18,31 +19,18 @@ import (
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/chrome"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // newEngine returns Chromium in a box of its own, or skips the test.
 func newEngine(t *testing.T) *chrome.Engine {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := chrome.New(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "Chromium or bubblewrap")
-	}
-	return e
+	return converttest.Engine(t, "Chromium or bubblewrap", chrome.New)
 }
 
 // page is one conversion of a test.
@@ -54,22 +42,8 @@ type page struct {
 
 func (p page) convert(t *testing.T, e *chrome.Engine) (string, error) {
 	t.Helper()
-	dir := t.TempDir()
-	in := filepath.Join(dir, "in")
-	if err := os.WriteFile(in, []byte(p.content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if p.from == "" {
-		p.from = "html"
-	}
-	out := filepath.Join(dir, "out")
-	if err := os.Mkdir(out, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	made, err := e.Convert(t.Context(), convert.Job{
-		In: in, Name: "in." + string(p.from), From: p.from, To: p.to, Dir: out, Options: p.options,
-		Limits: convert.LimitsOf(engine.DefaultLimits()), Progress: func(int) {},
-	})
+	made, err := converttest.Convert(t.Context(), t, e, p.content,
+		convert.Job{From: cmp.Or(p.from, "html"), To: p.to, Options: p.options})
 	if err != nil {
 		return "", err
 	}

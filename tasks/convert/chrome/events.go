@@ -36,6 +36,9 @@ func (t *tab) handle(ctx context.Context, m message) error {
 	if err := json.Unmarshal(m.Params, &e); err != nil {
 		return eventFault(m, err)
 	}
+	if m.Session != "" && m.Session != t.session {
+		return nil // of a page that is gone
+	}
 	switch m.Method {
 	case "Page.lifecycleEvent":
 		if e.FrameID == t.target {
@@ -57,9 +60,6 @@ func (t *tab) handle(ctx context.Context, m message) error {
 
 // lifecycle notes an event of the main frame; a document that replaces another begins anew.
 func (t *tab) lifecycle(e event) {
-	if t.at == "" {
-		t.blank = e.LoaderID
-	}
 	if e.LoaderID == t.blank {
 		return
 	}

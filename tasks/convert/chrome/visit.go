@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Visit is one page and how it is drawn.
@@ -43,7 +44,7 @@ var lifecycle = map[string]string{
 	"": "load", "load": "load", "domcontentloaded": "DOMContentLoaded", "networkidle0": "networkIdle", "networkidle2": "networkAlmostIdle",
 }
 
-// tab is a visit under way.
+// tab is an empty page in a context of its own, and then one visit to another.
 type tab struct {
 	Visit
 	*conn
@@ -55,25 +56,42 @@ type tab struct {
 	odd             bool            // its answer can be one of the proxy
 }
 
-func (v Visit) draw(ctx context.Context, c *conn, out string) error {
-	t := &tab{Visit: v, conn: c, seen: map[string]bool{}}
+// reopen ends the context of the last visit with all that it holds, and has a tab ready for the next.
+func reopen(ctx context.Context, w *toolbox.Worker, c *conn) error {
+	if last, ok := w.State.(*tab); ok {
+		c.calls = last.calls // what is still to be answered has other numbers
+		end := arguments{"browserContextId": last.context}
+		if err := c.call(ctx, "", "Target.disposeBrowserContext", end, nil); err != nil {
+			return err
+		}
+	}
+	t := &tab{}
+	w.State = t
+	t.speak(ctx, c)
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	return t.prepare(ctx)
+}
+
+// speak has what comes over a conversation handled.
+func (t *tab) speak(ctx context.Context, c *conn) {
+	t.conn, t.seen = c, map[string]bool{}
 	c.on = func(m message) error { return t.handle(ctx, m) }
-	defer func() { c.on = nil }()
-	for _, step := range []func(context.Context) error{t.open, t.prepare, t.load, t.await} {
+}
+
+func (v Visit) draw(ctx context.Context, t *tab, c *conn, out string) error {
+	t.Visit, c.calls = v, t.calls
+	t.speak(ctx, c)
+	for _, step := range []func(context.Context) error{t.size, t.load, t.await} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	var err error
 	if v.Format == "pdf" {
-		err = t.print(ctx, out)
-	} else {
-		err = t.shoot(ctx, out)
+		return t.print(ctx, out)
 	}
-	if err != nil {
-		return err
-	}
-	return t.call(ctx, "", "Target.disposeBrowserContext", arguments{"browserContextId": t.context}, nil)
+	return t.shoot(ctx, out)
 }
 
 // arguments are those of a method.
@@ -107,14 +125,13 @@ func (t *tab) open(ctx context.Context) error {
 	return t.call(ctx, "", "Target.setDiscoverTargets", arguments{"discover": true}, nil)
 }
 
-// prepare sets the window and has every request of the page announced. Site isolation gives frames of other sites targets
+// prepare has every request of the page announced. Site isolation gives frames of other sites targets
 // of their own; their requests are not announced, and the proxy alone judges them.
 func (t *tab) prepare(ctx context.Context) error {
 	stages := []arguments{
 		{"urlPattern": "*", "requestStage": "Request"},
 		{"urlPattern": "http://*", "resourceType": "Document", "requestStage": "Response"},
 	}
-	width, height, zoom := t.Print.window()
 	for _, step := range []struct {
 		method string
 		params any
@@ -122,13 +139,24 @@ func (t *tab) prepare(ctx context.Context) error {
 		{"Page.enable", nil},
 		{"Page.setLifecycleEventsEnabled", arguments{"enabled": true}},
 		{"Fetch.enable", arguments{"patterns": stages}},
-		{"Emulation.setDeviceMetricsOverride", arguments{"width": width, "height": height, "deviceScaleFactor": zoom, "mobile": false}},
 	} {
 		if err := t.call(ctx, t.session, step.method, step.params, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	var page struct {
+		FrameTree struct{ Frame struct{ LoaderID string } }
+	}
+	err := t.call(ctx, t.session, "Page.getFrameTree", nil, &page)
+	t.blank = page.FrameTree.Frame.LoaderID
+	return err
+}
+
+// size sets the window.
+func (t *tab) size(ctx context.Context) error {
+	width, height, zoom := t.Print.window()
+	window := arguments{"width": width, "height": height, "deviceScaleFactor": zoom, "mobile": false}
+	return t.call(ctx, t.session, "Emulation.setDeviceMetricsOverride", window, nil)
 }
 
 // load goes to the page and waits for the event that says that it is there.

@@ -39,10 +39,10 @@ func (*Engine) Name() string { return "calibre" }
 // Version is that of calibre.
 func (e *Engine) Version() string { return e.convert.Version }
 
-// The formats, in calibre's own spelling. What it reads of PDF is too poor to offer.
+// The formats, in calibre's own spelling. What it reads of PDF is too poor to offer, and of snb it loses the text.
 var (
 	books = []convert.Format{"azw", "azw3", "azw4", "cbc", "cbr", "cbz", "chm", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "pdb",
-		"pml", "prc", "rb", "snb", "tcr", "txtz"}
+		"pml", "prc", "rb", "tcr", "txtz"}
 	texts  = []convert.Format{"docx", "html", "odt", "rtf", "txt"}
 	made   = []convert.Format{"azw3", "epub", "fb2", "htmlz", "lit", "lrf", "mobi", "oeb", "pdb", "rb", "snb", "tcr", "txtz"}
 	asText = []convert.Format{"docx", "rtf", "txt"}

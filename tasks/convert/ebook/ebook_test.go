@@ -7,57 +7,32 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // newEngine returns calibre in a box of its own, or skips the test.
 func newEngine(t *testing.T) *ebook.Engine {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := ebook.New(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "calibre")
-	}
-	return e
+	return converttest.Engine(t, "calibre", ebook.New)
 }
 
 // run converts in a fresh folder, and returns what came out and the percents on the way.
 func run(t *testing.T, e convert.Engine, content string, from, to convert.Format) (string, []int, error) {
 	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "in")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var percents []int
-	job := convert.Job{In: path, Name: "--x." + string(from), From: from, To: to, Dir: filepath.Join(dir, "out"),
-		Limits: convert.LimitsOf(engine.DefaultLimits()), Progress: func(n int) { percents = append(percents, n) }}
-	if err := os.Mkdir(job.Dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	outputs, err := convert.Convert(t.Context(), e, job)
+	outputs, err := converttest.Convert(t.Context(), t, e, content, convert.Job{From: from, To: to,
+		Progress: func(n int) { percents = append(percents, n) }})
 	if err != nil {
 		return "", percents, err
 	}
 	made, err := os.ReadFile(outputs[0])
 	if err != nil {
 		t.Fatal(err)
-	}
-	if left, _ := os.ReadDir(job.Dir); len(left) != 1 {
-		t.Errorf("got %v left, want the output alone", left)
 	}
 	return string(made), percents, nil
 }

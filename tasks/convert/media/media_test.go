@@ -12,30 +12,17 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 func newEngine(t *testing.T) *media.Engine {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := media.New(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "ffmpeg")
-	}
-	return e
+	return converttest.Engine(t, "ffmpeg", media.New)
 }
 
 // clip is two seconds of pictures and sound, made by ffmpeg outside of the box.

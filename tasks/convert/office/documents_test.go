@@ -1,7 +1,6 @@
 package office_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"compress/flate"
 	"crypto/aes"
@@ -15,28 +14,12 @@ import (
 	"testing"
 
 	"github.com/xuri/excelize/v2"
+
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
 // member is a file in a ZIP.
-type member struct{ name, content string }
-
-func packed(members ...member) string {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, m := range members {
-		w, err := z.Create(m.name)
-		if err == nil {
-			_, err = w.Write([]byte(m.content))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.String()
-}
+type member = [2]string // name and content
 
 const (
 	xmlHead       = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`
@@ -55,7 +38,7 @@ func docx(paragraphs ...string) string {
 
 // docxOf is a document of Word with a body and relations of its own.
 func docxOf(body, relations string, more ...member) string {
-	return packed(append([]member{
+	return converttest.ZIP(append([]member{
 		{"[Content_Types].xml", xmlHead + `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">` +
 			`<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>` +
 			`<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" ` +
@@ -167,21 +150,6 @@ func lockedODT(t *testing.T, text, password string) string {
 		`manifest:key-size="32" manifest:iteration-count="1024" manifest:salt="` + base(salt) + `"/><manifest:start-key-generation ` +
 		`manifest:start-key-generation-name="http://www.w3.org/2000/09/xmldsig#sha256" manifest:key-size="32"/>` +
 		`</manifest:encryption-data></manifest:file-entry></manifest:manifest>`
-	var file bytes.Buffer
-	z := zip.NewWriter(&file)
-	for _, m := range []member{
-		{"mimetype", "application/vnd.oasis.opendocument.text"}, {"content.xml", string(plain)}, {"META-INF/manifest.xml", manifest},
-	} {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: zip.Store})
-		if err == nil {
-			_, err = w.Write([]byte(m.content))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return file.String()
+	return converttest.StoredZIP(member{"mimetype", "application/vnd.oasis.opendocument.text"}, member{"content.xml", string(plain)},
+		member{"META-INF/manifest.xml", manifest})
 }

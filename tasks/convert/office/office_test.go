@@ -4,13 +4,12 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
@@ -28,16 +27,7 @@ func TestMain(m *testing.M) {
 // newEngine returns LibreOffice in a box of its own, or skips the test.
 func newEngine(t *testing.T) *office.Engine {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := office.New(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "LibreOffice")
-	}
-	return e
+	return converttest.Engine(t, "LibreOffice", office.New)
 }
 
 // input is one conversion of a test.
@@ -51,23 +41,9 @@ type input struct {
 // run converts in a fresh folder, and returns the path of the output.
 func (in input) run(ctx context.Context, t *testing.T, e convert.Engine) (string, error) {
 	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "in")
-	if err := os.WriteFile(path, []byte(in.content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	job := convert.Job{In: path, Name: "-@input." + string(in.from), From: in.from, To: in.to, Dir: filepath.Join(dir, "out"),
-		Options: in.options, Progress: in.progress, Limits: convert.LimitsOf(engine.DefaultLimits())}
-	if err := os.Mkdir(job.Dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	outputs, err := convert.Convert(ctx, e, job)
+	outputs, err := converttest.Convert(ctx, t, e, in.content, convert.Job{From: in.from, To: in.to, Options: in.options, Progress: in.progress})
 	if err != nil {
 		return "", err
-	}
-	left, err := os.ReadDir(job.Dir)
-	if err != nil || len(left) != 1 || len(outputs) != 1 {
-		t.Errorf("got outputs %v and left %v, %v", outputs, left, err)
 	}
 	return outputs[0], nil
 }

@@ -1,5 +1,5 @@
 // Package oneshot has the engines that are one program with one command line: fonts by FontForge, DjVu by DjVuLibre, XPS by
-// MuPDF, Apple's icons by icnsutils. Each is a row of a table.
+// MuPDF. Each is a row of a table.
 package oneshot
 
 import (
@@ -15,11 +15,7 @@ import (
 )
 
 // Engine is one program. It is safe for concurrent use.
-type Engine struct {
-	box  *toolbox.Box
-	tool toolbox.Tool
-	row
-}
+type Engine struct{ toolbox.Installed[row] }
 
 // row is what one program converts, and how.
 type row struct {
@@ -56,25 +52,17 @@ var rows = []row{
 // New returns the engines whose programs are there.
 func New(ctx context.Context, box *toolbox.Box) []*Engine {
 	var engines []*Engine
-	for _, r := range rows {
-		if tool, ok := box.Find(ctx, r.program); ok {
-			engines = append(engines, &Engine{box, tool, r})
-		}
+	for _, found := range toolbox.FindEach(ctx, box, rows, func(r row) toolbox.Program { return r.program }) {
+		engines = append(engines, &Engine{found})
 	}
 	return engines
 }
 
-// Name is that of the program.
-func (e *Engine) Name() string { return e.program.Name }
-
-// Version is that of the program.
-func (e *Engine) Version() string { return e.tool.Version }
-
 // Pairs lists all that the program reads into all that it writes.
 func (e *Engine) Pairs() []convert.Pair {
 	var pairs []convert.Pair
-	for _, from := range e.from {
-		for _, to := range e.to {
+	for _, from := range e.Row.from {
+		for _, to := range e.Row.to {
 			pairs = append(pairs, convert.Pair{From: from, To: to})
 		}
 	}
@@ -86,9 +74,9 @@ const wall = 10 * time.Minute
 
 // Convert makes one file.
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
-	c := e.box.Command(e.tool, job.Dir)
+	c := e.Box.Command(e.Tool, job.Dir)
 	c.Bounds.Wall = wall
-	c.Args = e.args(c.In(job.In), c.Path(job.Out()))
+	c.Args = e.Row.args(c.In(job.In), c.Path(job.Out()))
 	outcome, err := c.Run(ctx)
 	if err != nil {
 		return nil, err

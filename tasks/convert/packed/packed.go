@@ -17,11 +17,7 @@ import (
 )
 
 // Engine is one program that unpacks. It is safe for concurrent use.
-type Engine struct {
-	box  *toolbox.Box
-	tool toolbox.Tool
-	recipe
-}
+type Engine struct{ toolbox.Installed[recipe] }
 
 // recipe is how a program unpacks.
 type recipe struct {
@@ -55,7 +51,7 @@ var recipes = []recipe{
 	},
 	{
 		program: toolbox.Program{Name: "unar", Args: []string{"-v"}, Version: regexp.MustCompile(`v(\d[\d.]*)`)},
-		reads:   []convert.Format{"alz", "arc", "arj", "cab", "lha", "sit", "zoo"},
+		reads:   []convert.Format{"alz", "arc", "cab", "lha", "sit", "zoo"}, // of arj it loses the folders
 		args: func(in, dir string, _ convert.Format) []string {
 			return []string{"-quiet", "-force-overwrite", "-no-directory", "-output-directory", dir, in}
 		},
@@ -80,27 +76,19 @@ var recipes = []recipe{
 // New returns the engines whose programs are there.
 func New(ctx context.Context, box *toolbox.Box) []*Engine {
 	var engines []*Engine
-	for _, r := range recipes {
-		if tool, ok := box.Find(ctx, r.program); ok {
-			engines = append(engines, &Engine{box, tool, r})
-		}
+	for _, found := range toolbox.FindEach(ctx, box, recipes, func(r recipe) toolbox.Program { return r.program }) {
+		engines = append(engines, &Engine{found})
 	}
 	return engines
 }
 
-// Name is that of the program.
-func (e *Engine) Name() string { return e.program.Name }
-
-// Version is that of the program.
-func (e *Engine) Version() string { return e.tool.Version }
-
 // Pairs lists what the program unpacks, to tar; 7-Zip also packs.
 func (e *Engine) Pairs() []convert.Pair {
 	var pairs []convert.Pair
-	for _, from := range e.reads {
+	for _, from := range e.Row.reads {
 		pairs = append(pairs, convert.Pair{From: from, To: "tar"})
 	}
-	if e.packs() {
+	if e.Packs() {
 		for _, from := range convert.Unpackable() {
 			pairs = append(pairs, convert.Pair{From: from, To: "7z"})
 		}
@@ -108,7 +96,8 @@ func (e *Engine) Pairs() []convert.Pair {
 	return pairs
 }
 
-func (e *Engine) packs() bool { return e.program.Name == "7-zip" }
+// Packs reports whether the program is the one that writes 7z.
+func (e *Engine) Packs() bool { return e.Name() == "7-zip" }
 
 // Convert makes one archive.
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
@@ -184,13 +173,13 @@ func only(dir string) (path string, format convert.Format) {
 var percent = regexp.MustCompile(`^\s*(\d{1,3})%`)
 
 func (e *Engine) unpack(ctx context.Context, job convert.Job, in, dir string, from convert.Format) error {
-	c := e.box.Command(e.tool, dir)
+	c := e.Box.Command(e.Tool, dir)
 	if filepath.Dir(in) != dir {
 		in = c.In(in)
 	} else {
 		in = c.Path(in)
 	}
-	c.Args = e.args(in, c.Path(dir), from)
+	c.Args = e.Row.args(in, c.Path(dir), from)
 	c.Bounds.Folder, c.Bounds.File = job.Limits.Unpacked, job.Limits.Unpacked
 	c.OnLine = progress(job.Progress, 50)
 	outcome, err := c.Run(ctx)
@@ -203,9 +192,9 @@ func (e *Engine) unpack(ctx context.Context, job convert.Job, in, dir string, fr
 	return nil
 }
 
-// Pack makes a 7z of what is in a folder.
+// Pack makes out, a 7z, of what is in the folder dir, which lies beside it. Only the engine that Packs may be asked.
 func (e *Engine) Pack(ctx context.Context, dir, out string, report func(percent int)) error {
-	c := e.box.Command(e.tool, filepath.Dir(out))
+	c := e.Box.Command(e.Tool, filepath.Dir(out))
 	c.Args = []string{"a", "-t7z", "-mx=5", "-mtm=on", "-bso0", "-bsp1", c.Path(out), c.Path(dir) + "/."}
 	c.OnLine = progress(report, 99)
 	outcome, err := c.Run(ctx)

@@ -14,12 +14,13 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/wasm"
 )
 
 // maxFile is the largest document: it lies whole in the library's memory.
 const maxFile = 512 << 20
 
-var errMemory = engine.Errorf(engine.TooLarge, "The PDF needs more memory than the %d MiB it may have.", maxMemory>>4)
+var errMemory = engine.Errorf(engine.TooLarge, "The PDF needs more memory than the %d MiB it may have.", maxMemory>>20)
 
 // What FPDF_GetLastError says (fpdfview.h).
 const (
@@ -29,13 +30,13 @@ const (
 
 // document is an open PDF.
 type document struct {
-	*instance
+	instance
 	handle uint64
 	pages  int
 }
 
 // open reads the file at path into a new instance. The document is closed with its instance.
-func (m *module) open(ctx context.Context, path string, password param.Secret) (*document, error) {
+func open(ctx context.Context, library *wasm.Library, path string, password param.Secret) (*document, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -48,13 +49,13 @@ func (m *module) open(ctx context.Context, path string, password param.Secret) (
 	if info.Size() > maxFile {
 		return nil, engine.Errorf(engine.TooLarge, "The PDF is larger than the %d MiB that pdfium can open.", maxFile>>20)
 	}
-	i, err := m.start(ctx)
+	i, err := start(ctx, library)
 	if err != nil {
 		return nil, err
 	}
 	d := &document{instance: i}
 	if err := d.read(ctx, f, uint64(info.Size()), password); err != nil {
-		i.close(ctx)
+		i.End(ctx)
 		return nil, err
 	}
 	return d, nil
@@ -65,7 +66,7 @@ func (d *document) read(ctx context.Context, f io.Reader, size uint64, password 
 	if err != nil {
 		return err
 	}
-	view, ok := d.mod.Memory().Read(at, uint32(size))
+	view, ok := d.Memory().Read(at, uint32(size))
 	if !ok {
 		return errMemory
 	}
@@ -76,13 +77,13 @@ func (d *document) read(ctx context.Context, f io.Reader, size uint64, password 
 	if err != nil {
 		return err
 	}
-	if d.handle, err = d.call(ctx, "FPDF_LoadMemDocument", uint64(at), size, uint64(key)); err != nil {
+	if d.handle, err = d.Call(ctx, "FPDF_LoadMemDocument", uint64(at), size, uint64(key)); err != nil {
 		return err
 	}
 	if d.handle == 0 {
 		return d.refusal(ctx, password)
 	}
-	count, err := d.call(ctx, "FPDF_GetPageCount", d.handle)
+	count, err := d.Call(ctx, "FPDF_GetPageCount", d.handle)
 	if err != nil {
 		return err
 	}
@@ -98,14 +99,14 @@ func (d *document) text(ctx context.Context, s string) (uint32, error) {
 		return 0, nil
 	}
 	at, err := d.alloc(ctx, uint64(len(s)+1))
-	if err == nil && !d.mod.Memory().Write(at, append([]byte(s), 0)) {
+	if err == nil && !d.Memory().Write(at, append([]byte(s), 0)) {
 		err = errMemory
 	}
 	return at, err
 }
 
 func (d *document) refusal(ctx context.Context, password param.Secret) error {
-	last, err := d.call(ctx, "FPDF_GetLastError")
+	last, err := d.Call(ctx, "FPDF_GetLastError")
 	switch {
 	case err != nil:
 		return err
@@ -128,7 +129,7 @@ type page struct {
 
 // page opens the page of that number, from 1 on. Close it.
 func (d *document) page(ctx context.Context, number int) (*page, error) {
-	handle, err := d.call(ctx, "FPDF_LoadPage", d.handle, uint64(number-1))
+	handle, err := d.Call(ctx, "FPDF_LoadPage", d.handle, uint64(number-1))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (d *document) page(ctx context.Context, number int) (*page, error) {
 	}
 	p := &page{document: d, handle: handle}
 	for name, to := range map[string]*float64{"FPDF_GetPageWidthF": &p.width, "FPDF_GetPageHeightF": &p.height} {
-		v, err := d.call(ctx, name, handle)
+		v, err := d.Call(ctx, name, handle)
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ func (d *document) page(ctx context.Context, number int) (*page, error) {
 }
 
 func (p *page) close(ctx context.Context) error {
-	_, err := p.call(ctx, "FPDF_ClosePage", p.handle)
+	_, err := p.Call(ctx, "FPDF_ClosePage", p.handle)
 	return err
 }
 
@@ -165,34 +166,34 @@ func (p *page) draw(ctx context.Context, r convert.Raster) (image.Image, error) 
 	part := r.Part
 	img := image.NewRGBA(image.Rectangle{Max: part.Size()})
 	rows := min(max(1, stripPixels/part.Dx()), part.Dy())
-	bitmap, err := p.call(ctx, "FPDFBitmap_Create", uint64(part.Dx()), uint64(rows), 0)
+	bitmap, err := p.Call(ctx, "FPDFBitmap_Create", uint64(part.Dx()), uint64(rows), 0)
 	if err != nil {
 		return nil, err
 	}
 	if bitmap == 0 {
 		return nil, errMemory
 	}
-	buffer, err := p.call(ctx, "FPDFBitmap_GetBuffer", bitmap)
+	buffer, err := p.Call(ctx, "FPDFBitmap_GetBuffer", bitmap)
 	if err != nil {
 		return nil, err
 	}
 	for y := 0; y < part.Dy(); y += rows {
-		if _, err := p.call(ctx, "FPDFBitmap_FillRect", bitmap, 0, 0, uint64(part.Dx()), uint64(rows), white); err != nil {
+		if _, err := p.Call(ctx, "FPDFBitmap_FillRect", bitmap, 0, 0, uint64(part.Dx()), uint64(rows), white); err != nil {
 			return nil, err
 		}
 		left, top := api.EncodeI32(int32(-part.Min.X)), api.EncodeI32(int32(-part.Min.Y-y))
-		if _, err := p.call(ctx, "FPDF_RenderPageBitmap", bitmap, p.handle, left, top, uint64(r.Width), uint64(r.Height), 0,
+		if _, err := p.Call(ctx, "FPDF_RenderPageBitmap", bitmap, p.handle, left, top, uint64(r.Width), uint64(r.Height), 0,
 			drawAnnotations|drawRGBA); err != nil {
 			return nil, err
 		}
 		strip := img.Pix[y*img.Stride : min(y+rows, part.Dy())*img.Stride]
-		view, ok := p.mod.Memory().Read(uint32(buffer), uint32(len(strip)))
+		view, ok := p.Memory().Read(uint32(buffer), uint32(len(strip)))
 		if !ok {
 			return nil, errMemory
 		}
 		copy(strip, view)
 	}
-	_, err = p.call(ctx, "FPDFBitmap_Destroy", bitmap)
+	_, err = p.Call(ctx, "FPDFBitmap_Destroy", bitmap)
 	opaque(img)
 	return img, err
 }
@@ -206,11 +207,11 @@ func opaque(img *image.RGBA) {
 
 // words returns the text of the page, with \n at the end of its lines.
 func (p *page) words(ctx context.Context) (string, error) {
-	text, err := p.call(ctx, "FPDFText_LoadPage", p.handle)
+	text, err := p.Call(ctx, "FPDFText_LoadPage", p.handle)
 	if err != nil || text == 0 {
 		return "", err
 	}
-	count, err := p.call(ctx, "FPDFText_CountChars", text)
+	count, err := p.Call(ctx, "FPDFText_CountChars", text)
 	if err != nil || int32(count) <= 0 {
 		return "", err
 	}
@@ -218,11 +219,11 @@ func (p *page) words(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	written, err := p.call(ctx, "FPDFText_GetText", text, 0, count, uint64(at))
+	written, err := p.Call(ctx, "FPDFText_GetText", text, 0, count, uint64(at))
 	if err != nil {
 		return "", err
 	}
-	raw, ok := p.mod.Memory().Read(at, 2*uint32(min(written, count+1)))
+	raw, ok := p.Memory().Read(at, 2*uint32(min(written, count+1)))
 	if !ok {
 		return "", errMemory
 	}
@@ -236,7 +237,7 @@ func (p *page) words(ctx context.Context) (string, error) {
 		name string
 		arg  uint64
 	}{{"free", uint64(at)}, {"FPDFText_ClosePage", text}} {
-		if _, err := p.call(ctx, done.name, done.arg); err != nil {
+		if _, err := p.Call(ctx, done.name, done.arg); err != nil {
 			return "", err
 		}
 	}

@@ -14,29 +14,29 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/wasm"
 )
 
 // Engine converts PDF files. It is safe for concurrent use.
 type Engine struct {
-	module  *module
-	version string
+	library *wasm.Library
 }
 
 // New returns the engine with the library at path, a build that this package knows. Its first use compiles the library,
 // which takes a second or two; what that gives is kept in the folder cache, if one is named, and serves the next process.
 func New(path, cache string) (*Engine, error) {
-	m, version, err := load(path, cache)
+	library, err := load(path, cache)
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{module: m, version: version}, nil
+	return &Engine{library}, nil
 }
 
 // Name is "pdfium".
 func (*Engine) Name() string { return "pdfium" }
 
 // Version is that of the package that the library comes from.
-func (e *Engine) Version() string { return e.version }
+func (e *Engine) Version() string { return e.library.Version }
 
 // Pairs lists pdf to jpg, png, webp, tiff, gif, bmp and txt.
 func (*Engine) Pairs() []convert.Pair {
@@ -54,7 +54,7 @@ func (*Engine) Pairs() []convert.Pair {
 // Convert makes a picture of each page, or one text of all.
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	outputs, err := e.convert(ctx, job)
-	var broken *fault
+	var broken *wasm.Fault
 	if errors.As(err, &broken) {
 		return nil, engine.Wrap(err, engine.Invalid, "The PDF is damaged or of a kind that cannot be read.")
 	}
@@ -66,11 +66,11 @@ func (e *Engine) convert(ctx context.Context, job convert.Job) ([]string, error)
 	if err != nil {
 		return nil, engine.Errorf(engine.Invalid, "The parameter pages %s.", err)
 	}
-	d, err := e.module.open(ctx, job.In, job.Options.Password)
+	d, err := open(ctx, e.library, job.In, job.Options.Password)
 	if err != nil {
 		return nil, err
 	}
-	defer d.close(ctx)
+	defer d.End(ctx)
 	numbers, err := selection.Of(d.pages)
 	if err != nil {
 		return nil, err

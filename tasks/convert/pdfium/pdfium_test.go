@@ -13,18 +13,20 @@ import (
 	"sync"
 	"testing"
 
+	_ "image/gif"
+	_ "image/jpeg"
+	_ "image/png"
+
 	"codeberg.org/go-pdf/fpdf"
 	_ "golang.org/x/image/bmp"
 	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
-	_ "image/gif"
-	_ "image/jpeg"
-	_ "image/png"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/pdfium"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
@@ -68,13 +70,7 @@ func document(t testing.TB, count int, w, h float64) []byte {
 func run(ctx context.Context, t testing.TB, content []byte, to convert.Format, o convert.Options) ([]string, error) {
 	t.Helper()
 	e := start(t)
-	in := filepath.Join(t.TempDir(), "in.pdf")
-	if err := os.WriteFile(in, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return convert.Convert(ctx, e, convert.Job{
-		In: in, Name: "in.pdf", From: "pdf", To: to, Dir: t.TempDir(), Options: o, Limits: convert.LimitsOf(engine.DefaultLimits()),
-	})
+	return converttest.Convert(ctx, t, e, string(content), convert.Job{From: "pdf", To: to, Options: o})
 }
 
 func decoded(t *testing.T, path string) image.Image {

@@ -17,56 +17,32 @@ import (
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/pdftools"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
-
-func open(t testing.TB) *toolbox.Box {
-	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	return box
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 func poppler(t testing.TB) convert.Engine {
 	t.Helper()
-	p := pdftools.NewPoppler(t.Context(), open(t), pdf.NewLibrary().Decrypt)
-	if p == nil {
-		enginetest.Missing(t, "poppler")
-	}
-	return p
+	return converttest.Engine(t, "poppler", func(ctx context.Context, box *toolbox.Box) *pdftools.Poppler {
+		return pdftools.NewPoppler(ctx, box, pdf.NewLibrary().Decrypt)
+	})
 }
 
 func ghostscript(t testing.TB) *pdftools.Ghostscript {
 	t.Helper()
-	g := pdftools.NewGhostscript(t.Context(), open(t))
-	if g == nil {
-		enginetest.Missing(t, "ghostscript")
-	}
-	return g
+	return converttest.Engine(t, "ghostscript", pdftools.NewGhostscript)
 }
 
 func run(
 	ctx context.Context, t testing.TB, e convert.Engine, from convert.Format, content []byte, to convert.Format, o convert.Options,
 ) ([]string, error) {
 	t.Helper()
-	in := filepath.Join(t.TempDir(), "-in.pdf")
-	if err := os.WriteFile(in, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return convert.Convert(ctx, e, convert.Job{
-		In: in, Name: "in", From: from, To: to, Dir: t.TempDir(), Options: o, Limits: convert.LimitsOf(engine.DefaultLimits()),
-	})
+	return converttest.Convert(ctx, t, e, string(content), convert.Job{From: from, To: to, Options: o})
 }
 
 func size(t *testing.T, path string) image.Point {

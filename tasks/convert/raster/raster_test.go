@@ -19,44 +19,22 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
-
-func open(t *testing.T) *toolbox.Box {
-	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	return box
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 func vips(t *testing.T) convert.Engine {
 	t.Helper()
-	e := raster.NewVips(t.Context(), open(t))
-	if e == nil {
-		enginetest.Missing(t, "libvips")
-	}
-	return e
+	return converttest.Engine(t, "libvips", raster.NewVips)
 }
 
 func magick(t *testing.T) convert.Engine {
 	t.Helper()
-	e := raster.NewMagick(t.Context(), open(t))
-	if e == nil {
-		enginetest.Missing(t, "ImageMagick")
-	}
-	return e
+	return converttest.Engine(t, "ImageMagick", raster.NewMagick)
 }
 
 // picture is 60 by 40 pixels: red on the left, half transparent blue on the right.
@@ -84,18 +62,9 @@ func asPNG(t *testing.T) []byte {
 
 func run(t *testing.T, e convert.Engine, content []byte, from, to convert.Format, o convert.Options) (string, error) {
 	t.Helper()
-	in := filepath.Join(t.TempDir(), "in."+string(from))
-	if err := os.WriteFile(in, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	job := convert.Job{In: in, Name: "@-x[1].png", From: from, To: to, Dir: t.TempDir(), Options: o,
-		Limits: convert.LimitsOf(engine.DefaultLimits())}
-	outputs, err := convert.Convert(t.Context(), e, job)
+	outputs, err := converttest.Convert(t.Context(), t, e, string(content), convert.Job{Name: "@-x[1].png", From: from, To: to, Options: o})
 	if err != nil {
 		return "", err
-	}
-	if left, _ := os.ReadDir(job.Dir); len(left) != 1 {
-		t.Errorf("got %v left, want the output alone", left)
 	}
 	return outputs[0], nil
 }

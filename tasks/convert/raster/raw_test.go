@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 )
 
@@ -73,10 +73,7 @@ func negative() []byte {
 }
 
 func TestNegative(t *testing.T) {
-	e := raster.NewRaw(t.Context(), open(t))
-	if e == nil {
-		enginetest.Missing(t, "LibRaw")
-	}
+	e := converttest.Engine(t, "LibRaw", raster.NewRaw)
 	if from, err := convert.Detect(bytes.NewReader(negative()), int64(len(negative())), "x.dng"); err != nil || from != "dng" {
 		t.Errorf("detected %s, %v, want dng", from, err)
 	}

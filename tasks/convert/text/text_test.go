@@ -10,47 +10,24 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/text"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // newEngine returns pandoc in a box of its own, or skips the test.
 func newEngine(t *testing.T) *text.Engine {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := text.New(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "pandoc")
-	}
-	return e
+	return converttest.Engine(t, "pandoc", text.New)
 }
 
 // run converts in a fresh folder, and returns what came out.
 func run(ctx context.Context, t *testing.T, e convert.Engine, content string, from, to convert.Format) (string, error) {
 	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "in")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	job := convert.Job{In: path, Name: "-o @x." + string(from), From: from, To: to, Dir: filepath.Join(dir, "out"),
-		Limits: convert.LimitsOf(engine.DefaultLimits())}
-	if err := os.Mkdir(job.Dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	outputs, err := convert.Convert(ctx, e, job)
+	outputs, err := converttest.Convert(ctx, t, e, content, convert.Job{From: from, To: to})
 	if err != nil {
 		return "", err
 	}

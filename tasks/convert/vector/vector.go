@@ -1,4 +1,5 @@
-// Package vector draws SVG with librsvg. A picture that an SVG names is never read, neither from the disk nor from the network.
+// Package vector draws SVG, with librsvg where that is installed and with resvg in the tools folder. A picture that an SVG names
+// is never read, neither from the disk nor from the network.
 package vector
 
 import (
@@ -54,6 +55,10 @@ func (*Librsvg) Pairs() []convert.Pair {
 	for _, to := range pages {
 		pairs = append(pairs, convert.Pair{From: "svg", To: to})
 	}
+	return append(pairs, picturePairs()...)
+}
+
+func picturePairs() (pairs []convert.Pair) {
 	for _, to := range pictures {
 		names := []string{"width", "height", "fit", "pixel_density"}
 		if to == "jpg" {

@@ -1,6 +1,7 @@
 package vector_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -11,50 +12,50 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
+func TestMain(m *testing.M) { converttest.Main(m) }
+
+// resvg is shared: compiling takes seconds.
+var resvg = sync.OnceValues(func() (*vector.Resvg, error) {
+	return vector.NewResvg(filepath.Join(os.Getenv("GANTRY_TOOLS"), "resvg.wasm"), "")
+})
+
+// each runs a test with each engine.
+func each(t *testing.T, test func(t *testing.T, e convert.Engine)) {
+	t.Run("librsvg", func(t *testing.T) { test(t, newLibrsvg(t)) })
+	t.Run("resvg", func(t *testing.T) {
+		e, err := resvg()
+		if errors.Is(err, os.ErrNotExist) {
+			enginetest.Missing(t, "resvg.wasm in GANTRY_TOOLS")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, e)
+	})
 }
 
-func newEngine(t *testing.T) *vector.Librsvg {
+func newLibrsvg(t *testing.T) *vector.Librsvg {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	e := vector.NewLibrsvg(t.Context(), box)
-	if e == nil {
-		enginetest.Missing(t, "librsvg")
-	}
-	return e
+	return converttest.Engine(t, "librsvg", vector.NewLibrsvg)
 }
 
 func run(t *testing.T, e convert.Engine, content string, to convert.Format, o convert.Options) (string, error) {
 	t.Helper()
-	in := filepath.Join(t.TempDir(), "in.svg")
-	if err := os.WriteFile(in, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	job := convert.Job{In: in, Name: "--x.svg", From: "svg", To: to, Dir: t.TempDir(), Options: o,
-		Limits: convert.LimitsOf(engine.DefaultLimits())}
-	outputs, err := convert.Convert(t.Context(), e, job)
+	outputs, err := converttest.Convert(t.Context(), t, e, content, convert.Job{From: "svg", To: to, Options: o})
 	if err != nil {
 		return "", err
-	}
-	if left, _ := os.ReadDir(job.Dir); len(left) != 1 {
-		t.Errorf("got %v left, want the output alone", left)
 	}
 	return outputs[0], nil
 }
@@ -77,8 +78,9 @@ func decode(t *testing.T, path string) image.Image {
 	return img
 }
 
-func TestPictures(t *testing.T) {
-	e := newEngine(t)
+func TestPictures(t *testing.T) { each(t, testPictures) }
+
+func testPictures(t *testing.T, e convert.Engine) {
 	for _, c := range []struct {
 		options convert.Options
 		want    image.Point
@@ -108,7 +110,7 @@ func TestPictures(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	e := newEngine(t)
+	e := newLibrsvg(t)
 	for _, to := range []convert.Format{"pdf", "ps", "eps"} {
 		out, err := run(t, e, drawing, to, convert.Options{})
 		if err != nil {
@@ -125,8 +127,9 @@ func TestPages(t *testing.T) {
 }
 
 // TestNothingOutsideIsRead names a red picture in every way that SVG knows; where it were read, there would be red.
-func TestNothingOutsideIsRead(t *testing.T) {
-	e := newEngine(t)
+func TestNothingOutsideIsRead(t *testing.T) { each(t, testNothingOutsideIsRead) }
+
+func testNothingOutsideIsRead(t *testing.T, e convert.Engine) {
 	var calls atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
 	defer server.Close()
@@ -159,8 +162,9 @@ func TestNothingOutsideIsRead(t *testing.T) {
 	}
 }
 
-func TestHostileDrawingsAreRefused(t *testing.T) {
-	e := newEngine(t)
+func TestHostileDrawingsAreRefused(t *testing.T) { each(t, testHostileDrawingsAreRefused) }
+
+func testHostileDrawingsAreRefused(t *testing.T, e convert.Engine) {
 	entity := `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>`
 	for name, c := range map[string]struct {
 		content string
@@ -174,6 +178,9 @@ func TestHostileDrawingsAreRefused(t *testing.T) {
 		if _, err := run(t, e, c.content, "png", convert.Options{}); engine.CodeOf(err) != c.code || strings.Contains(engine.MessageOf(err), "/") {
 			t.Errorf("%s: got %v, want the code %s", name, err, c.code)
 		}
+	}
+	if e.Name() != "librsvg" {
+		return
 	}
 	if out, err := run(t, e, entity+head+`width="100" height="20"><text y="15">&x;</text></svg>`, "pdf", convert.Options{}); err == nil {
 		text, err := exec.CommandContext(t.Context(), "pdftotext", out, "-").Output()

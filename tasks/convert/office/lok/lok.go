@@ -23,7 +23,7 @@ type Request struct {
 	Password string `json:"password,omitempty"` // of an encrypted document
 }
 
-// Event is what a worker reports: Ready once, then for each request any number of Progress and one Done or Failed; and
+// Event is what a worker reports: Ready, then for each request any number of Progress, one Done or Failed, and Ready again; and
 // between all of these Alive, every Beat.
 type Event struct {
 	Ready    bool    `json:"ready,omitempty"`

@@ -98,6 +98,9 @@ func (w *worker) convert(r lok.Request) (lok.Event, []int) {
 	for {
 		e := w.event()
 		if e.Done || e.Failed != "" {
+			if ready := w.event(); !ready.Ready {
+				w.t.Errorf("got %+v after the end, want the worker to be ready", ready)
+			}
 			return e, percents
 		}
 		percents = append(percents, e.Progress)

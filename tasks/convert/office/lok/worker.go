@@ -49,9 +49,6 @@ func serve(args []string) error {
 	if w.kit, err = start(args[0], profile, w.called); err != nil {
 		return fmt.Errorf("start LibreOffice: %w", err)
 	}
-	if err := w.events.send(Event{Ready: true}); err != nil {
-		return err
-	}
 	return w.answer(os.Stdin)
 }
 
@@ -101,31 +98,37 @@ type worker struct {
 func (w *worker) answer(in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
+	for {
+		if err := w.events.send(Event{Ready: true}); err != nil {
+			return err
+		}
+		if !lines.Scan() {
+			return lines.Err()
+		}
 		w.request, w.saving, w.asked, w.percent = Request{}, false, 0, 0
 		if err := json.Unmarshal(lines.Bytes(), &w.request); err != nil {
 			return fmt.Errorf("read a request: %w", err)
 		}
-		if err := w.events.send(w.convert()); err != nil {
+		if err := w.convert(); err != nil {
 			return err
 		}
 	}
-	return lines.Err()
 }
 
-func (w *worker) convert() Event {
+// convert reports the end before it closes the document: nobody has to wait for that.
+func (w *worker) convert() error {
 	r := w.request
 	doc := w.kit.load(r.In, r.Load)
 	if doc == nil {
-		return Event{Failed: w.unloaded(), Detail: w.kit.problem()}
+		return w.events.send(Event{Failed: w.unloaded(), Detail: w.kit.problem()})
 	}
 	defer doc.close()
 	w.saving = true
 	w.progressed("0")
 	if !doc.save(r.Out, r.Format, r.Save) {
-		return Event{Failed: NotSaved, Detail: w.kit.problem()}
+		return w.events.send(Event{Failed: NotSaved, Detail: w.kit.problem()})
 	}
-	return Event{Done: true}
+	return w.events.send(Event{Done: true})
 }
 
 func (w *worker) unloaded() Failure {
