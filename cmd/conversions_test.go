@@ -28,7 +28,7 @@ func TestConversionsEnd(t *testing.T) {
 			for _, body := range endless() {
 				jobs = append(jobs, s.must(201, "POST", "/v2/jobs", body).Data.ID)
 			}
-			busy := s.atWork("office-worker", "chromium", "ffmpeg")
+			busy := s.atWork("office-worker", "chrom", "ffmpeg")
 			began, before := time.Now(), entries(t, filepath.Join(data, "work"))
 			if len(before) == 0 {
 				t.Error("nothing is in the work folder while programs run: it is not where they write")
@@ -50,7 +50,7 @@ func TestConversionsEnd(t *testing.T) {
 					t.Errorf("job %s is %s after the restart: %+v", id, job.Data.Status, job.Data.Tasks)
 				}
 			}
-			busy = again.atWork("office-worker", "chromium", "ffmpeg")
+			busy = again.atWork("office-worker", "chrom", "ffmpeg")
 			for _, old := range before {
 				if slices.Contains(entries(t, filepath.Join(data, "work")), old) {
 					t.Errorf("%s is left from the server before", old)
