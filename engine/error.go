@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine/param"
@@ -70,7 +71,7 @@ func InvalidParams(problems []param.Problem) *Error {
 }
 
 // CodeOf returns the code of the first Error in err's chain. Without one a deadline is Timeout, a cancelled context
-// Canceled, and all else Internal.
+// Canceled, a full disk Unavailable, and all else Internal.
 func CodeOf(err error) Code {
 	var e *Error
 	switch {
@@ -80,6 +81,8 @@ func CodeOf(err error) Code {
 		return Timeout
 	case errors.Is(err, context.Canceled):
 		return Canceled
+	case isFull(err):
+		return Unavailable
 	}
 	return Internal
 }
@@ -90,8 +93,14 @@ func MessageOf(err error) string {
 	if errors.As(err, &e) {
 		return e.Message
 	}
+	if isFull(err) {
+		return "The server's disk is full."
+	}
 	return "An internal error occurred. The server's log has the details."
 }
+
+// isFull reports whether err says that a disk, or someone's share of it, is full.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // Retryable reports whether another try of what failed with err may succeed.
 func Retryable(err error) bool {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -291,4 +292,48 @@ func manyPages() (found []glutton) {
 		}
 	}
 	return found
+}
+
+// TestFullWorkFolder works where the disk is smaller than what comes of the files. It needs a file system of its own, and so
+// root.
+func TestFullWorkFolder(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := t.TempDir()
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", work, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("no small file system can be mounted: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(work, syscall.MNT_DETACH) })
+	s := enginetest.New(t, enginetest.Config{Dir: dir, Operations: append(all.Operations(t.Context(), boxOf(t, toolbox.Bubblewrap, time.Minute)), bringing()), Now: time.Now})
+	s.Start(t)
+	large := packed(packedFile{"a", strings.Repeat("0123456789", 1<<20)[:9<<20] + picture(t, 8, 8, color.White)})
+	for name, tt := range map[string]struct {
+		operation, params, name, content string
+		retried                          bool
+	}{
+		"library":  {"convert", `{"output_format":"tar"}`, "a.zip", large, true},
+		"program":  {"convert", `{"output_format":"bmp","engine":"imagemagick"}`, "a.png", picture(t, 1200, 1200, color.White), false},
+		"film":     {"command", `{"engine":"ffmpeg","command":"ffmpeg","arguments":"-f lavfi -i testsrc -t 60 -f rawvideo /output/a"}`, "a.txt", "x", false},
+		"archive":  {"archive", `{"output_format":"tar"}`, "a.bin", strings.Repeat("x", 12<<20), true},
+		"document": {"convert", `{"output_format":"pdf","engine":"libreoffice"}`, "a.csv", strings.Repeat("a,b\n", 3<<20), true},
+	} {
+		if tt.retried && !*everyAttack { // for more than a minute
+			continue
+		}
+		job := s.MustEnd(t, s.MustSubmit(t, brings("in", stored{tt.name, tt.content}), enginetest.Task("do", tt.operation, tt.params, "in")).ID)
+		task := enginetest.Named(t, job, "do")
+		t.Logf("%s: %s %s", name, task.Code, task.Message)
+		if task.Code == "" || task.Code == engine.Internal {
+			t.Errorf("%s: got %q: %s", name, task.Code, task.Message)
+		}
+	}
+	job := s.MustEnd(t, s.MustSubmit(t, brings("in", stored{"a.csv", "a,b\n"}), enginetest.Task("do", "convert", `{"output_format":"xlsx"}`, "in")).ID)
+	if left, err := os.ReadDir(work); job.Status != engine.StatusFinished || err != nil || len(left) > 0 {
+		t.Errorf("afterwards: %s, %v is left, %v", enginetest.Summary(job), left, err)
+	}
 }

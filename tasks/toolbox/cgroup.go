@@ -229,7 +229,7 @@ func (g *cgroup) remove() {
 		return
 	}
 	for _, dir := range g.dirs {
-		for range 50 {
+		for range 500 {
 			if err := os.Remove(dir); !errors.Is(err, syscall.EBUSY) {
 				break
 			}

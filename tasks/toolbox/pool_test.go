@@ -71,6 +71,24 @@ func TestPoolKeepsAWorker(t *testing.T) {
 	})
 }
 
+// TestPoolReplacesWhatGrew holds that a worker which has grown over its bound is not used again, and one below it is.
+func TestPoolReplacesWhatGrew(t *testing.T) {
+	boxes(t, toolbox.Config{}, func(t *testing.T, b *toolbox.Box) {
+		p := pool(t, b, func(c *toolbox.PoolConfig) { c.Memory = 48 << 20 })
+		var marks []string
+		for _, line := range []string{`echo "${mark:=first} $count"; count=x`, `echo "$mark $count"; kept=$(head -c 128M /dev/zero | tr '\0' x)`, `echo "$mark $count"`} {
+			mark, err := tell(t.Context(), p, "", line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			marks = append(marks, mark)
+		}
+		if got, want := strings.Join(marks, ","), "first ,first x, "; got != want {
+			t.Errorf("got %q, want %q: it is replaced after it grew", got, want)
+		}
+	})
+}
+
 // TestPoolRefits holds that nobody waits for a worker to be ready once more but who needs it next, and that one which is not
 // is replaced.
 func TestPoolRefits(t *testing.T) {

@@ -132,8 +132,15 @@ func (b *Box) File(name string) (string, bool) {
 	return path, b.config.Tools != "" && err == nil && info.Mode().IsRegular()
 }
 
-// Scratch is the folder for private temporary folders, "" for the machine's own.
-func (b *Box) Scratch() string { return b.config.Scratch }
+// Folder makes a private folder that is there until Close. After a kill it goes when the next Box has the same Scratch.
+func (b *Box) Folder() (string, error) {
+	dir, err := os.MkdirTemp(b.config.Scratch, "tool-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder: %w", err)
+	}
+	b.Defer(func() { _ = os.RemoveAll(dir) })
+	return dir, nil
+}
 
 // Cache is a folder of this user for what can be made again, such as compiled code; "" if there is none.
 func (b *Box) Cache() string {

@@ -37,11 +37,10 @@ func NewMagick(ctx context.Context, box *toolbox.Box) *Magick {
 	if !found {
 		return nil
 	}
-	dir, err := os.MkdirTemp(box.Scratch(), "magick-")
+	dir, err := box.Folder()
 	if err != nil {
 		return nil
 	}
-	box.Defer(func() { _ = os.RemoveAll(dir) })
 	if err := os.WriteFile(filepath.Join(dir, "policy.xml"), policy, 0o644); err != nil {
 		return nil
 	}

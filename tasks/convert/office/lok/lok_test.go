@@ -153,3 +153,33 @@ func TestWorkerConvertsOneAfterTheOther(t *testing.T) {
 		})
 	}
 }
+
+// otherKit is a library whose table of functions is shorter than what this package knows.
+const otherKit = `
+#include <stddef.h>
+struct class { size_t size; void *functions[2]; };
+static struct class class = { sizeof(struct class) };
+static struct { struct class *class; } office = { &class };
+void *libreofficekit_hook_2(const char *program, const char *profile) { return &office; }
+`
+
+// TestOtherVersion gives a worker a LibreOffice that it cannot speak with: it ends before it is ready, which is when the
+// command line is used instead.
+func TestOtherVersion(t *testing.T) {
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("no compiler of C is installed")
+	}
+	dir := t.TempDir()
+	cc := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-x", "c", "-o", filepath.Join(dir, "libsofficeapp.so"), "-")
+	cc.Stdin = strings.NewReader(otherKit)
+	if text, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], lok.Argument, dir)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + t.TempDir(), lok.Environment}
+	var printed, told strings.Builder
+	cmd.Stdout, cmd.Stderr = &printed, &told
+	if err := cmd.Run(); err == nil || strings.Contains(printed.String(), "ready") || !strings.Contains(told.String()+printed.String(), "older than") {
+		t.Errorf("got %v, %q and %q", err, printed.String(), told.String())
+	}
+}
