@@ -28,6 +28,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(seen, r)
+		linger(seen, r)
 	})
 }
 
