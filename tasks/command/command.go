@@ -146,6 +146,9 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 	if err := os.Mkdir(out, 0o700); err != nil {
 		return engine.Result{}, fmt.Errorf("make the output folder: %w", err)
 	}
+	if s.name == "ffmpeg" {
+		args = slices.Insert(args, 0, "-hide_banner") // of which an error's message would be full
+	}
 	c := h.box.Command(tool, out, args...)
 	c.DirAt("/output")
 	printed := &toolbox.Buffer{Max: maxOutput}

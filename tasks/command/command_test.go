@@ -84,6 +84,14 @@ func TestOutputIsCaptured(t *testing.T) {
 	}
 }
 
+// TestFailure looks at what is said of a program that failed.
+func TestFailure(t *testing.T) {
+	_, task := run(t, `{"engine":"ffmpeg","command":"ffmpeg","arguments":"-i /input/none.mp4 /output/a.mp4"}`)
+	if want := "ffmpeg: none.mp4: No such file or directory"; task.Code != engine.Invalid || task.Message != want {
+		t.Errorf("got %s %q, want %q", task.Code, task.Message, want)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	s := server(t)
 	for field, params := range map[string]string{

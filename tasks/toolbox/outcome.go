@@ -64,7 +64,8 @@ func (t *tail) text() string {
 }
 
 var (
-	escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])`)
+	escapes   = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])`)
+	addresses = regexp.MustCompile(` @ 0x[0-9a-f]+`) // ffmpeg tells where its parts are in memory
 	// A path counts with the folders before its last name; what stands before it must not be part of a word or a URL.
 	paths = regexp.MustCompile(`(^|[\s"'` + "`" + `(\[{<=:,;@|])(?:file://)?/(?:[^\s/:"'` + "`" + `<>()=,;]+/)+`)
 )
@@ -79,7 +80,7 @@ func clean(text string, known []string) string {
 			text = strings.ReplaceAll(text, folder, "")
 		}
 	}
-	text = paths.ReplaceAllString(text, "$1")
+	text = addresses.ReplaceAllString(paths.ReplaceAllString(text, "$1"), "")
 	var lines []string
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		line = strings.TrimSpace(strings.Map(func(r rune) rune {

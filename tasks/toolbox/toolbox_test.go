@@ -287,6 +287,7 @@ func TestMessages(t *testing.T) {
 			`echo "cannot read '/tmp/a b/c'"`:                      "cannot read 'a b/c'",
 			`echo file:///etc/fonts/fonts.conf=/usr/lib/x`:         "fonts.conf=x",
 			"echo 'forbidden by the policy `@/srv/x/y.txt'":        "forbidden by the policy `@y.txt",
+			`echo "[webm @ 0x55aa2fb2d3c0] only VP9"`:              "[webm] only VP9",
 			`echo see https://example.com/a/b`:                     "see https://example.com/a/b",
 			`printf '\377\376'`:                                    "\uFFFD",
 			`head -c 20000 /dev/zero | tr '\0' x; echo; echo last`: "",
