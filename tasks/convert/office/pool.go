@@ -43,6 +43,8 @@ func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
 			c.Bounds.Files, c.Bounds.Wall = 1024, wall
 		},
 		Ready: func(ctx context.Context, w *toolbox.Worker) error {
+			ctx, cancel := context.WithTimeoutCause(ctx, beginning, errStill)
+			defer cancel()
 			_, err := await(ctx, w, silence, func(e lok.Event) bool { return e.Ready })
 			return err
 		},
@@ -60,6 +62,9 @@ func poolSize() int {
 	}
 	return max(1, min(runtime.NumCPU(), int(uint64(info.Totalram)*uint64(info.Unit)/workerMemory)))
 }
+
+// beginning is how long LibreOffice may take to start.
+const beginning = 2 * time.Minute
 
 // silence is how long a worker may go without a sign of life.
 const silence = 12 * lok.Beat

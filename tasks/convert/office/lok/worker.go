@@ -25,7 +25,11 @@ const maxLine = 1 << 20
 // for os.Exit, which has to follow at once: LibreOffice does not survive an orderly end of its process.
 func Main(args []string) int {
 	runtime.LockOSThread()
-	if err := serve(args); err != nil {
+	err := dieOfCrashes()
+	if err == nil {
+		err = serve(args)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
