@@ -39,7 +39,7 @@ func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
 				c.Tool.Path = c.In(self)
 			}
 			c.Args = []string{lok.Argument, program}
-			c.Env = lok.Environment()
+			c.Env = []string{lok.Environment}
 			c.Bounds.Files, c.Bounds.Wall = 1024, wall
 		},
 		Ready: func(ctx context.Context, w *toolbox.Worker) error {

@@ -9,10 +9,9 @@ import "time"
 // profile goes into HOME, which must be the worker's own.
 const Argument = "office-worker"
 
-// Environment returns what a worker needs beside its arguments. LibreOffice replaces signal handlers that Go's preemption
-// relies on, and two of three workers with preemption die while they start. It also throws exceptions all the time, and
-// without being told not to writes down from where: that is a sixth of its time for a letter.
-func Environment() []string { return []string{"GODEBUG=asyncpreemptoff=1", "LO_LEAN_EXCEPTION=1"} }
+// Environment is what a worker needs beside its arguments: LibreOffice replaces signal handlers that Go's preemption
+// relies on, and two of three workers with preemption die while they start.
+const Environment = "GODEBUG=asyncpreemptoff=1"
 
 // Request asks a worker for one conversion. The paths are absolute.
 type Request struct {

@@ -48,7 +48,7 @@ func startWorker(t *testing.T) *worker {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], lok.Argument, program(t))
-	cmd.Env = append(lok.Environment(), "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME="+dir)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + dir, lok.Environment}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
