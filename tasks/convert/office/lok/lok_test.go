@@ -176,7 +176,7 @@ func TestOtherVersion(t *testing.T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], lok.Argument, dir)
-	cmd.Env = append(lok.Environment(), "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME="+t.TempDir())
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + t.TempDir(), lok.Environment}
 	var printed, told strings.Builder
 	cmd.Stdout, cmd.Stderr = &printed, &told
 	if err := cmd.Run(); err == nil || strings.Contains(printed.String(), "ready") || !strings.Contains(told.String()+printed.String(), "older than") {
