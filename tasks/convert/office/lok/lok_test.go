@@ -2,13 +2,17 @@ package lok_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
@@ -166,20 +170,58 @@ void *libreofficekit_hook_2(const char *program, const char *profile) { return &
 // TestOtherVersion gives a worker a LibreOffice that it cannot speak with: it ends before it is ready, which is when the
 // command line is used instead.
 func TestOtherVersion(t *testing.T) {
-	if _, err := exec.LookPath("cc"); err != nil {
-		enginetest.Missing(t, "cc")
-	}
-	dir := t.TempDir()
-	cc := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-x", "c", "-o", filepath.Join(dir, "libsofficeapp.so"), "-")
-	cc.Stdin = strings.NewReader(otherKit)
-	if text, err := cc.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], lok.Argument, dir)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], lok.Argument, madeKit(t, otherKit))
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + t.TempDir(), lok.Environment}
 	var printed, told strings.Builder
 	cmd.Stdout, cmd.Stderr = &printed, &told
 	if err := cmd.Run(); err == nil || strings.Contains(printed.String(), "ready") || !strings.Contains(told.String()+printed.String(), "older than") {
 		t.Errorf("got %v, %q and %q", err, printed.String(), told.String())
 	}
+}
+
+// crashingKit is a library whose thread ends the program, as LibreOffice's do of an exception that nobody expects.
+const crashingKit = `
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *crash(void *nothing) { abort(); }
+void *libreofficekit_hook_2(const char *program, const char *profile) {
+	pthread_t thread;
+	pthread_create(&thread, NULL, crash, NULL);
+	for (;;) pause();
+}
+`
+
+// TestCrashWhileStarting has LibreOffice crash in a worker that is the first process of its namespace.
+func TestCrashWhileStarting(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], lok.Argument, madeKit(t, crashingKit))
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + t.TempDir(), lok.Environment}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWUSER}
+	err := cmd.Start()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("this kernel lets nobody make a namespace of processes")
+	}
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err == nil || ctx.Err() != nil {
+		t.Errorf("got %v (%v), want a worker that died of the crash", err, ctx.Err())
+	}
+}
+
+// madeKit compiles a library in the place of LibreOffice's, and returns its folder.
+func madeKit(t *testing.T, source string) string {
+	t.Helper()
+	if _, err := exec.LookPath("cc"); err != nil {
+		enginetest.Missing(t, "cc")
+	}
+	dir := t.TempDir()
+	cc := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-x", "c", "-o", filepath.Join(dir, "libsofficeapp.so"), "-", "-lpthread")
+	cc.Stdin = strings.NewReader(source)
+	if text, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return dir
 }
