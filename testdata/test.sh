@@ -11,8 +11,8 @@ export GANTRY_TOOLS=${GANTRY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/gantry-tools
 
 # The second readers that outputs are opened with, what makes inputs, and the browser that the engine's is compared with, as
 # Debian packages.
-packages=(chromium gcc libc6-dev poppler-utils libheif-examples unzip p7zip-full xz-utils arj arc gcab cpio genisoimage ncompress fontconfig
-  python3 python3-requests graphicsmagick curl wget httpie)
+packages=(chromium gcc libc6-dev poppler-utils libheif-examples unzip p7zip-full xz-utils arj arc gcab cpio
+  genisoimage ncompress fontconfig python3 python3-requests graphicsmagick curl wget httpie)
 missing=()
 for p in "${packages[@]}"; do
   [[ " ${SKIP_TOOLS:-} " == *" $p "* ]] && continue
