@@ -207,13 +207,13 @@ func TestBounds(t *testing.T) {
 			bounds toolbox.Bounds
 			want   engine.Code
 		}{
-			"time":       {"trap '' TERM INT HUP; sleep 100", toolbox.Bounds{Wall: 300 * time.Millisecond}, engine.Timeout},
+			"time":       {"trap '' TERM INT HUP; sleep 10007", toolbox.Bounds{Wall: 300 * time.Millisecond}, engine.Timeout},
 			"processor":  {"while :; do :; done", toolbox.Bounds{CPU: time.Second}, engine.Timeout},
 			"file":       {"exec dd if=/dev/zero of=big bs=64k", toolbox.Bounds{File: 1 << 20}, engine.TooLarge},
 			"sparse":     {"exec dd if=/dev/zero of=big bs=1 count=1 seek=100G", toolbox.Bounds{}, engine.TooLarge},
 			"folder":     {"i=0; while :; do i=$((i+1)); dd if=/dev/zero of=$i bs=1M count=1 2>/dev/null; done", toolbox.Bounds{Folder: 16 << 20}, engine.TooLarge},
-			"processes":  {"i=0; while [ $i -lt 300 ]; do sleep 100 & i=$((i+1)); done; wait", toolbox.Bounds{Processes: 40}, engine.TooLarge},
-			"background": {"sleep 100 & sleep 101 & setsid sleep 102 & sleep 103", toolbox.Bounds{Wall: 300 * time.Millisecond}, engine.Timeout},
+			"processes":  {"i=0; while [ $i -lt 300 ]; do sleep 10007 & i=$((i+1)); done; wait", toolbox.Bounds{Processes: 40}, engine.TooLarge},
+			"background": {"sleep 10007 & sleep 10117 & setsid sleep 10217 & sleep 10317", toolbox.Bounds{Wall: 300 * time.Millisecond}, engine.Timeout},
 		} {
 			t.Run(name, func(t *testing.T) {
 				c := shell(b, t.TempDir(), tt.script)
@@ -241,7 +241,7 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	})
-	if left, _ := exec.Command("pgrep", "-f", "^sleep 10[0-3]$").Output(); len(left) > 0 {
+	if left, _ := exec.Command("pgrep", "-f", "^sleep 10[0-3][01]7$").Output(); len(left) > 0 {
 		t.Errorf("processes are left: %s", bytes.ReplaceAll(left, []byte("\n"), []byte(" ")))
 	}
 }
@@ -253,7 +253,7 @@ func TestNoGroupIsLeft(t *testing.T) {
 			t.Skip("no control groups are delegated here")
 		}
 		for range 10 {
-			run(t, shell(b, t.TempDir(), "i=0; while [ $i -lt 20 ]; do setsid sleep 100 >/dev/null 2>&1 & i=$((i+1)); done"))
+			run(t, shell(b, t.TempDir(), "i=0; while [ $i -lt 20 ]; do setsid sleep 10007 >/dev/null 2>&1 & i=$((i+1)); done"))
 		}
 		for _, pattern := range []string{"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s", "/sys/fs/cgroup/*/*/%s", "/sys/fs/cgroup/*/*/*/%s"} {
 			left, err := filepath.Glob(fmt.Sprintf(pattern, fmt.Sprintf("gantry-%d-[0-9]*", os.Getpid())))
