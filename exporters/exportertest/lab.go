@@ -106,16 +106,7 @@ func (l *Lab) Imported(t testing.TB, operation string, params map[string]any) (e
 		return task, got
 	}
 	for _, f := range task.Result.Files {
-		src, err := l.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Close()
-		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = string(content)
+		got[strings.TrimPrefix(f.Dir+"/"+f.Name, "/")] = l.Content(t, f)
 	}
 	return task, got
 }

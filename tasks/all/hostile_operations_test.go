@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/color"
-	"io"
 	"io/fs"
 	"os"
 	"regexp"
@@ -82,8 +81,8 @@ func bringing() engine.Operation {
 func brings(name string, files ...stored) engine.TaskSpec {
 	p := map[string][]string{"names": {}, "contents": {}}
 	for _, f := range files {
-		p["names"] = append(p["names"], f.name)
-		p["contents"] = append(p["contents"], base64.StdEncoding.EncodeToString([]byte(f.content)))
+		p["names"] = append(p["names"], f.Name)
+		p["contents"] = append(p["contents"], base64.StdEncoding.EncodeToString([]byte(f.Content)))
 	}
 	raw, _ := json.Marshal(p) // strings always can be
 	return enginetest.Task(name, "import/test", string(raw))
@@ -145,16 +144,7 @@ func shownBy(t *testing.T, s *enginetest.Server, task engine.Task) (shown [][]by
 	}
 	shown = append(shown, told)
 	for _, f := range task.Result.Files {
-		r, err := s.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		r.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown = append(shown, content)
+		shown = append(shown, []byte(s.Content(t, f)))
 	}
 	return shown
 }
@@ -269,7 +259,7 @@ func (c *canary) marks(pictured, document string) (found []strike) {
 	for n, on := range []stored{{"a.png", pictured}, {"a.pdf", document}} {
 		for i, d := range c.disguises() {
 			if i%2 == n {
-				found = append(found, strike{name: d.name + " as the mark of " + on.name, params: `{"image":"mark"}`, file: on, mark: d.content(d.link), words: d.words})
+				found = append(found, strike{name: d.name + " as the mark of " + on.Name, params: `{"image":"mark"}`, file: on, mark: d.content(d.link), words: d.words})
 			}
 		}
 	}

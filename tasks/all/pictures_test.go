@@ -2,13 +2,11 @@ package all_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image"
 	"image/color"
 	_ "image/jpeg"
 	"image/png"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-type stored struct{ name, content string }
+type stored struct{ Name, Content string }
 
 // boxes are one that finds the installed programs, and one that finds none.
 func boxes(t *testing.T) map[string]*toolbox.Box {
@@ -52,22 +50,11 @@ func boxes(t *testing.T) map[string]*toolbox.Box {
 	return found
 }
 
-// importing is an operation that brings the file in.
-func importing(name string, f stored) engine.Operation {
-	op := engine.Define(name, "Bring a test file in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			made, err := run.Create(ctx, f.name, strings.NewReader(f.content))
-			return engine.Result{Files: []engine.File{made}}, err
-		}))
-	op.Source = true
-	return op
-}
-
 // run runs one task on the file f, with the file of a task "mark" beside it, and returns its outputs' contents.
 func run(t *testing.T, box *toolbox.Box, operation, params string, f stored) (engine.Task, []string) {
 	t.Helper()
 	mark := stored{"mark.png", picture(t, 20, 20, color.NRGBA{G: 255, A: 255})}
-	operations := append(all.Operations(t.Context(), box), importing("import/test", f), importing("import/mark", mark))
+	operations := append(all.Operations(t.Context(), box), enginetest.Bringing("import/test", f), enginetest.Bringing("import/mark", mark))
 	s := enginetest.Start(t, operations...)
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", ""), enginetest.Task("mark", "import/mark", ""),
 		enginetest.Task("out", operation, params, "in")).ID)
@@ -77,16 +64,7 @@ func run(t *testing.T, box *toolbox.Box, operation, params string, f stored) (en
 		return task, nil
 	}
 	for _, made := range task.Result.Files {
-		r, err := s.Files.Open(t.Context(), made.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		r.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		contents = append(contents, string(content))
+		contents = append(contents, s.Content(t, made))
 	}
 	return task, contents
 }
@@ -184,15 +162,15 @@ func TestOptimize(t *testing.T) {
 	flat := stored{"p.png", picture(t, 200, 200, color.NRGBA{R: 200, A: 255})}
 	for name, box := range boxes(t) {
 		for _, f := range []stored{flat, {"d.pdf", document(t, 5)}} {
-			t.Run(name+" "+f.name, func(t *testing.T) {
+			t.Run(name+" "+f.Name, func(t *testing.T) {
 				task, made := run(t, box, "optimize", `{}`, f)
-				if len(made) != 1 || len(made[0]) > len(f.content) {
+				if len(made) != 1 || len(made[0]) > len(f.Content) {
 					t.Fatalf("got %s %s, want something not larger", task.Code, task.Message)
 				}
-				if f.name == "p.png" && (len(made[0]) > len(f.content)/10 || decode(t, made[0]).Bounds().Dx() != 200) {
-					t.Errorf("got %d bytes of %d, want far less", len(made[0]), len(f.content))
+				if f.Name == "p.png" && (len(made[0]) > len(f.Content)/10 || decode(t, made[0]).Bounds().Dx() != 200) {
+					t.Errorf("got %d bytes of %d, want far less", len(made[0]), len(f.Content))
 				}
-				if again, _ := run(t, box, "optimize", `{"profile":"archive"}`, stored{f.name, made[0]}); again.Status != engine.StatusFinished {
+				if again, _ := run(t, box, "optimize", `{"profile":"archive"}`, stored{f.Name, made[0]}); again.Status != engine.StatusFinished {
 					t.Errorf("again: got %s %s", again.Code, again.Message)
 				}
 			})

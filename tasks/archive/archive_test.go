@@ -67,16 +67,7 @@ func packWith(t *testing.T, seven archive.Packer, params string, files ...stored
 	if task.Status != engine.StatusFinished {
 		return task, nil
 	}
-	r, err := s.Files.Open(t.Context(), task.Result.Files[0].Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return task, b
+	return task, []byte(s.Content(t, task.Result.Files[0]))
 }
 
 func unzip(t *testing.T, b []byte) map[string]string {

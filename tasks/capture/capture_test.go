@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	_ "image/png"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -146,17 +145,8 @@ func output(t *testing.T, s *enginetest.Server, task engine.Task) string {
 	if task.Status != engine.StatusFinished || len(task.Result.Files) != 1 {
 		t.Fatalf("got %s %s", task.Code, task.Message)
 	}
-	src, err := s.Files.Open(t.Context(), task.Result.Files[0].Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	content, err := io.ReadAll(src)
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "out")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(s.Content(t, task.Result.Files[0])), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

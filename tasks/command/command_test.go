@@ -1,9 +1,6 @@
 package command_test
 
 import (
-	"context"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,33 +8,19 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/command"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // server runs the operation beside one that brings a file in.
 func server(t *testing.T) *enginetest.Server {
 	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Scratch: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	operation, ok := command.Operation(t.Context(), box)
+	operation, ok := command.Operation(t.Context(), converttest.Box(t))
 	if !ok {
 		t.Fatal("bubblewrap does not work, or pandoc is missing: testdata/test.sh installs both")
 	}
-	op := engine.Define("import/test", "Bring a test file in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			f, err := run.Create(ctx, "-a 'b'.md", strings.NewReader("# Title\n"))
-			return engine.Result{Files: []engine.File{f}}, err
-		}))
-	op.Source = true
-	return enginetest.Start(t, operation, op)
+	return enginetest.Start(t, operation, enginetest.Bringing("import/test", enginetest.File{Name: "-a 'b'.md", Content: "# Title\n"}))
 }
 
 func run(t *testing.T, params string) (*enginetest.Server, engine.Task) {
@@ -57,13 +40,8 @@ func TestCommand(t *testing.T) {
 			if task.Status != engine.StatusFinished || len(task.Result.Files) != 1 {
 				t.Fatalf("got %s %s, %+v", task.Code, task.Message, task.Result)
 			}
-			f, err := s.Files.Open(t.Context(), task.Result.Files[0].Blob)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			text, _ := io.ReadAll(f)
-			if task.Result.Files[0].Name != "x.html" || !strings.Contains(string(text), ">Title</h1>") || task.Engine != "pandoc" {
+			text := s.Content(t, task.Result.Files[0])
+			if task.Result.Files[0].Name != "x.html" || !strings.Contains(text, ">Title</h1>") || task.Engine != "pandoc" {
 				t.Errorf("got %s: %s", task.Result.Files[0].Name, text)
 			}
 		})

@@ -2,10 +2,7 @@ package convert_test
 
 import (
 	"archive/zip"
-	"bytes"
-	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -15,30 +12,12 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
-type stored struct{ name, content string }
-
-// source is an operation that brings these files in.
-func source(files ...stored) engine.Operation {
-	op := engine.Define("import/test", "Bring test files in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			var result engine.Result
-			for _, f := range files {
-				made, err := run.Create(ctx, f.name, strings.NewReader(f.content))
-				if err != nil {
-					return result, err
-				}
-				result.Files = append(result.Files, made)
-			}
-			return result, nil
-		}))
-	op.Source = true
-	return op
-}
+type stored struct{ Name, Content string }
 
 // convertTask runs import and conversion and returns the second.
 func convertTask(t *testing.T, params string, files ...stored) (*enginetest.Server, engine.Task) {
 	t.Helper()
-	s := enginetest.Start(t, source(files...), convert.Operation(embedded))
+	s := enginetest.Start(t, enginetest.Bringing("import/test", files...), convert.Operation(embedded))
 	job := s.MustEnd(t, s.MustSubmit(t,
 		enginetest.Task("in", "import/test", ""), enginetest.Task("out", "convert", params, "in")).ID)
 	return s, enginetest.Named(t, job, "out")
@@ -96,14 +75,8 @@ func TestOperation(t *testing.T) {
 
 func TestOutputIsStored(t *testing.T) {
 	s, task := convertTask(t, `{"output_format":"csv"}`, stored{"a.json", `[{"a":1}]`})
-	r, err := s.Files.Open(t.Context(), task.Result.Files[0].Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	got, err := io.ReadAll(r)
-	if err != nil || !bytes.Equal(got, []byte("a\n1\n")) {
-		t.Errorf("got %q, %v", got, err)
+	if got := s.Content(t, task.Result.Files[0]); got != "a\n1\n" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -137,7 +110,7 @@ func TestOperationFails(t *testing.T) {
 
 func TestOperationChecks(t *testing.T) {
 	png := stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}
-	s := enginetest.Start(t, source(png), convert.Operation(embedded))
+	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(embedded))
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},

@@ -57,16 +57,7 @@ func read(t *testing.T, s *enginetest.Server, task engine.Task) (name, content s
 		t.Fatalf("the task ended %s, %s: %s", task.Status, task.Code, task.Message)
 	}
 	f := task.Result.Files[0]
-	src, err := s.Files.Open(t.Context(), f.Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	bytes, err := io.ReadAll(src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f.Name, string(bytes)
+	return f.Name, s.Content(t, f)
 }
 
 type object map[string]any

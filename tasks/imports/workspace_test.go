@@ -150,20 +150,6 @@ func (c *computer) fetch(t *testing.T, params map[string]any) engine.Task {
 	return enginetest.Named(t, c.MustEnd(t, job.ID), "a")
 }
 
-func (c *computer) content(t *testing.T, f engine.File) string {
-	t.Helper()
-	src, err := c.Files.Open(t.Context(), f.Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	b, err := io.ReadAll(src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func both(t *testing.T, test func(*testing.T, *computer)) {
 	t.Run("local", func(t *testing.T) { test(t, local(t)) })
 	t.Run("sftp", func(t *testing.T) { test(t, overSFTP(t)) })
@@ -207,7 +193,7 @@ func TestPathCorpus(t *testing.T) {
 				task := c.fetch(t, map[string]any{"path": asked, "single": true})
 				got := "!" + string(task.Code)
 				if task.Status == engine.StatusFinished {
-					got = c.content(t, task.Result.Files[0])
+					got = c.Content(t, task.Result.Files[0])
 				}
 				if got != want {
 					t.Errorf("got %q (%s), want %q", got, task.Message, want)
@@ -234,7 +220,7 @@ func TestPatternsAndFolders(t *testing.T) {
 		var names []string
 		if task.Result != nil {
 			for _, f := range task.Result.Files {
-				names = append(names, f.Name+"="+c.content(t, f))
+				names = append(names, f.Name+"="+c.Content(t, f))
 			}
 		}
 		if want := []string{"results.txt=results", "up=top"}; !slices.Equal(names, want) {
@@ -253,7 +239,7 @@ func TestPatternsAndFolders(t *testing.T) {
 				t.Fatalf("%s: %s %s", path, task.Code, task.Message)
 			}
 			f := task.Result.Files[0]
-			got := members(t, c.content(t, f))
+			got := members(t, c.Content(t, f))
 			if f.Name != filepath.Base(path)+".zip" && path != "/home/user" || f.MIME != "application/zip" {
 				t.Errorf("%s: got %s %s", path, f.Name, f.MIME)
 			}
@@ -332,7 +318,7 @@ func TestSwap(t *testing.T) {
 			for _, path := range []string{"swap.txt", "swapdir/secret.txt"} {
 				task := c.fetch(t, map[string]any{"path": path, "single": true})
 				if task.Status == engine.StatusFinished {
-					if got := c.content(t, task.Result.Files[0]); got != "inside" {
+					if got := c.Content(t, task.Result.Files[0]); got != "inside" {
 						t.Errorf("%s: got %q", path, got)
 					}
 				}

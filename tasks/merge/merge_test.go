@@ -2,12 +2,10 @@ package merge_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +22,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
-type stored struct{ name, content string }
+type stored struct{ Name, Content string }
 
 // document is a PDF whose pages say its name and their number.
 func document(t *testing.T, name string, count int) string {
@@ -54,20 +52,7 @@ func picture(t *testing.T) string {
 // server is an engine with an import of the files, and merge with the engine.
 func server(t *testing.T, e pdf.Engine, files ...stored) *enginetest.Server {
 	t.Helper()
-	op := engine.Define("import/test", "Bring test files in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			var result engine.Result
-			for _, f := range files {
-				made, err := run.Create(ctx, f.name, strings.NewReader(f.content))
-				if err != nil {
-					return result, err
-				}
-				result.Files = append(result.Files, made)
-			}
-			return result, nil
-		}))
-	op.Source = true
-	return enginetest.Start(t, op, merge.Operation(convert.Embedded(), e))
+	return enginetest.Start(t, enginetest.Bringing("import/test", files...), merge.Operation(convert.Embedded(), e))
 }
 
 func run(t *testing.T, e pdf.Engine, params string, files ...stored) (engine.Task, string) {
@@ -79,17 +64,8 @@ func run(t *testing.T, e pdf.Engine, params string, files ...stored) (engine.Tas
 	if task.Status != engine.StatusFinished {
 		return task, ""
 	}
-	r, err := s.Files.Open(t.Context(), task.Result.Files[0].Blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	content, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "out.pdf")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(s.Content(t, task.Result.Files[0])), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return task, path

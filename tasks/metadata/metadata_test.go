@@ -2,12 +2,10 @@ package metadata_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"image"
 	"image/jpeg"
 	"image/png"
-	"io"
 	"strings"
 	"testing"
 
@@ -36,7 +34,7 @@ func server(t *testing.T, name string) *enginetest.Server {
 	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20)), nil); err != nil {
 		t.Fatal(err)
 	}
-	return enginetest.Start(t, read, write, importing(name, b.String()))
+	return enginetest.Start(t, read, write, enginetest.Bringing("import/test", enginetest.File{Name: name, Content: b.String()}))
 }
 
 func TestWriteAndRead(t *testing.T) {
@@ -67,16 +65,7 @@ func TestWriteAndRead(t *testing.T) {
 					t.Errorf("%s is %q, want %q", tag, got[tag], value)
 				}
 			}
-			f, err := s.Files.Open(t.Context(), written.Result.Files[0].Blob)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			content, err := io.ReadAll(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := jpeg.Decode(bytes.NewReader(content)); err != nil {
+			if _, err := jpeg.Decode(strings.NewReader(s.Content(t, written.Result.Files[0]))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -140,7 +129,7 @@ func TestBuiltin(t *testing.T) {
 			}
 			t.Cleanup(box.Close)
 			read := metadata.Read(t.Context(), box)
-			s := enginetest.Start(t, read, importing(name, c.content))
+			s := enginetest.Start(t, read, enginetest.Bringing("import/test", enginetest.File{Name: name, Content: c.content}))
 			job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", ""), enginetest.Task("do", "metadata", "{}", "in")).ID)
 			task := enginetest.Named(t, job, "do")
 			if task.Status != engine.StatusFinished {
@@ -157,14 +146,4 @@ func TestBuiltin(t *testing.T) {
 			}
 		}
 	}
-}
-
-func importing(name, content string) engine.Operation {
-	op := engine.Define("import/test", "Bring a file in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			f, err := run.Create(ctx, name, strings.NewReader(content))
-			return engine.Result{Files: []engine.File{f}}, err
-		}))
-	op.Source = true
-	return op
 }

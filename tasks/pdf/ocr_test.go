@@ -19,6 +19,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
@@ -54,7 +55,7 @@ func scan(t *testing.T, words string) []byte {
 // ocr is a server with pdf/ocr and pdf/a, or the test skips.
 func ocr(t *testing.T, files ...stored) *enginetest.Server {
 	t.Helper()
-	o, ok := pdf.FindOCRmyPDF(t.Context(), open(t))
+	o, ok := pdf.FindOCRmyPDF(t.Context(), converttest.Box(t))
 	if !ok {
 		enginetest.Missing(t, "ocrmypdf")
 	}

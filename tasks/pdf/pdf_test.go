@@ -2,9 +2,7 @@ package pdf_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,31 +12,17 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
-
-// open returns a box that runs programs as a server would.
-func open(t testing.TB) *toolbox.Box {
-	t.Helper()
-	box, err := toolbox.New(t.Context(), toolbox.Config{Tools: os.Getenv("GANTRY_TOOLS")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	return box
-}
+func TestMain(m *testing.M) { converttest.Main(m) }
 
 // engines are those that do everything, here.
 func engines(t testing.TB) []pdf.Engine {
 	t.Helper()
-	return pdf.Engines(t.Context(), open(t))
+	return pdf.Engines(t.Context(), converttest.Box(t))
 }
 
 type stored struct {
@@ -48,20 +32,11 @@ type stored struct {
 
 // imports is an operation that brings these files in.
 func imports(files ...stored) engine.Operation {
-	op := engine.Define("import/test", "Bring test files in.", engine.LaneNet, struct{}{},
-		engine.HandlerFunc[struct{}](func(ctx context.Context, run *engine.Run, _ struct{}) (engine.Result, error) {
-			var result engine.Result
-			for _, f := range files {
-				made, err := run.Create(ctx, f.name, bytes.NewReader(f.content))
-				if err != nil {
-					return result, err
-				}
-				result.Files = append(result.Files, made)
-			}
-			return result, nil
-		}))
-	op.Source = true
-	return op
+	var all []enginetest.File
+	for _, f := range files {
+		all = append(all, enginetest.File{Name: f.name, Content: string(f.content)})
+	}
+	return enginetest.Bringing("import/test", all...)
 }
 
 // outcome is a task that has ended, with the paths of copies of its files.
@@ -87,17 +62,8 @@ func run(t *testing.T, s *enginetest.Server, operation, params string) outcome {
 	}
 	dir := t.TempDir()
 	for i, f := range o.Result.Files {
-		src, err := s.Files.Open(t.Context(), f.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(src)
-		src.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
 		path := filepath.Join(dir, fmt.Sprintf("%d.pdf", i))
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(s.Content(t, f)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		o.paths = append(o.paths, path)
