@@ -11,6 +11,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Engine is one library or program that converts. Its methods may be called from any number of goroutines.
@@ -25,6 +26,9 @@ type Engine interface {
 	// soon after ctx ends. Errors that are the file's fault have the codes engine.Invalid and engine.TooLarge.
 	Convert(ctx context.Context, job Job) ([]string, error)
 }
+
+// Format is a file format, such as "jpg" or "tar.gz".
+type Format = filetype.Format
 
 // Pair is one conversion that an engine offers.
 type Pair struct {

@@ -9,6 +9,9 @@ import (
 	"io"
 )
 
+// sniffLen is how much of a file's start decides its encoding and its separator.
+const sniffLen = 64 << 10
+
 // readCSV reads RFC 4180 and what is near it: other separators, stray quotes, rows of different lengths.
 func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error {
 	head := make([]byte, min(t.size, sniffLen))

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Documents converts between Markdown, HTML and plain text, and renders them as PDF. The rendering is plain: headings,
@@ -50,7 +51,7 @@ func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
 		return []string{job.Out()}, save(job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
 	}
 	if job.From == "md" {
-		if text, err = markdownToHTML(ctx, text, Stem(job.Name)); err != nil {
+		if text, err = markdownToHTML(ctx, text, filetype.Stem(job.Name)); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Source is one input file of a task, whose content was looked at.
@@ -58,7 +59,7 @@ func sourceOf(ctx context.Context, run *engine.Run, f engine.File) (Source, erro
 	if err != nil {
 		return s, fmt.Errorf("fetch the input: %w", err)
 	}
-	if s.Format, err = DetectFile(in, f.Name); err != nil {
+	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
 		return s, err
 	}
 	s.In = in + "." + string(s.Format)

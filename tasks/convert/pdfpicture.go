@@ -14,6 +14,8 @@ import (
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/disintegration/imaging"
 	"golang.org/x/net/html"
+
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // imageBudget counts the pixels that the pictures of one document may still have.
@@ -88,7 +90,7 @@ func (b *imageBudget) decode(ctx context.Context, src string) (image.Image, erro
 }
 
 func (b *imageBudget) picture(ctx context.Context, raw []byte) (image.Image, error) {
-	format, err := Detect(bytes.NewReader(raw), int64(len(raw)), "")
+	format, err := filetype.Detect(bytes.NewReader(raw), int64(len(raw)), "")
 	if err != nil || decoders[format] == nil || format == "ico" {
 		return nil, nil
 	}

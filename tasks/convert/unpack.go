@@ -20,6 +20,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // unpacker reads an archive's members one after the other and keeps count of what they take.
@@ -87,7 +89,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 
 // SingleName is what the file in a stream of one is called: the job's name without what says that it is packed.
 func SingleName(job Job) string {
-	name := strings.Trim(Stem(job.Name), ". ")
+	name := strings.Trim(filetype.Stem(job.Name), ". ")
 	if name == "" {
 		return "file"
 	}
@@ -95,7 +97,7 @@ func SingleName(job Job) string {
 }
 
 func (u *unpacker) compressed(r io.Reader, format Format, read func(io.Reader) error) error {
-	inner, err := decompress(bufio.NewReaderSize(r, 64<<10), format)
+	inner, err := inflate.Reader(bufio.NewReaderSize(r, 64<<10), string(format))
 	if err != nil {
 		return err
 	}
@@ -128,14 +130,11 @@ func (u *unpacker) tar(r io.Reader, visit visitor) error {
 }
 
 func (u *unpacker) zip(ctx context.Context, visit visitor) error {
-	if err := checkZIP(u.file, u.size, u.job.Limits.Entries); err != nil {
-		return err
-	}
-	z, err := zip.NewReader(u.file, u.size)
+	z, err := inflate.ZIP(u.file, u.size, u.job.Limits.Entries)
 	if err != nil {
 		return err
 	}
-	if err := checkOverlap(z.File); err != nil {
+	if err := inflate.CheckOverlap(z.File); err != nil {
 		return err
 	}
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return fastflate.NewReader(r) })
@@ -185,7 +184,7 @@ func (u *unpacker) sevenZip(ctx context.Context, visit visitor) error {
 }
 
 func (u *unpacker) rar(r io.Reader, visit visitor) error {
-	a, err := rardecode.NewReader(r, rardecode.MaxDictionarySize(maxWindow))
+	a, err := rardecode.NewReader(r, rardecode.MaxDictionarySize(inflate.MaxWindow))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/xuri/excelize/v2"
+
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // What a workbook may hold at most: Excel's own limits, and what is read into memory beside the sheets.
@@ -62,14 +63,11 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 // checkWorkbook bounds what opening the workbook will take, from the directory of the ZIP it is.
 func (t *tableInput) checkWorkbook() error {
 	limits := t.job.Limits
-	if err := checkZIP(t.file, t.size, limits.Entries); err != nil {
+	z, err := inflate.ZIP(t.file, t.size, limits.Entries)
+	if err != nil {
 		return err
 	}
-	z, err := zip.NewReader(t.file, t.size)
-	if err != nil {
-		return invalid("The xlsx file is damaged.")
-	}
-	if err := checkOverlap(z.File); err != nil {
+	if err := inflate.CheckOverlap(z.File); err != nil {
 		return err
 	}
 	var total, xml, other uint64

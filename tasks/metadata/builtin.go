@@ -11,6 +11,7 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -30,7 +31,7 @@ func (b builtin) read(ctx context.Context, path, name string) (map[string]string
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
 	}
-	format, err := convert.DetectFile(path, name)
+	format, err := filetype.DetectFile(path, name)
 	if err != nil {
 		return nil, err
 	}

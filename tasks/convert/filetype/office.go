@@ -1,4 +1,4 @@
-package convert
+package filetype
 
 import (
 	"archive/zip"
@@ -121,6 +121,9 @@ var marks = []struct {
 	{"!<arch>\ndebian-binary", "deb"},
 	{"\xed\xab\xee\xdb", "rpm"},
 }
+
+// eotHeader is how long the header of an Embedded OpenType font is at least.
+const eotHeader = 82
 
 // officeMark looks for the marks at a file's start, and for those further in.
 func officeMark(head []byte, claimed Format) Format {

@@ -1,55 +1,25 @@
-package convert
+package filetype
 
 import (
 	"archive/zip"
 	"bytes"
-	"compress/bzip2"
 	"encoding/json"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/mikelolasagasti/xz"
-
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // packed maps a compression to what it is called when a tar lies inside.
 var packed = map[Format]Format{"gz": "tar.gz", "bz2": "tar.bz2", "zst": "tar.zst", "xz": "tar.xz"}
 
-// maxWindow bounds the memory a file can make its decompressor ask for: what xz -9 and zstd --long ask.
-const maxWindow = 128 << 20
-
-// decompress opens a stream of one of the packed formats. Close the result.
-func decompress(r io.Reader, format Format) (io.ReadCloser, error) {
-	switch format {
-	case "gz":
-		return gzip.NewReader(r)
-	case "bz2":
-		return io.NopCloser(bzip2.NewReader(r)), nil
-	case "zst":
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	case "xz":
-		d, err := xz.NewReader(r, maxWindow)
-		if err != nil {
-			return nil, err
-		}
-		return io.NopCloser(d), nil
-	}
-	return nil, errors.New("not a compression: " + string(format))
-}
-
 // unwrap tells gz from tar.gz and the like by unpacking the first block. A stream that does not unpack is left with its
 // outer name; the engine will say what is wrong with it.
 func unwrap(r io.Reader, outer Format) Format {
-	inner, err := decompress(r, outer)
+	inner, err := inflate.Reader(r, string(outer))
 	if err != nil {
 		return outer
 	}
@@ -70,10 +40,7 @@ func unwrap(r io.Reader, outer Format) Format {
 
 // zipFamily tells the formats that are ZIP files apart by what lies inside.
 func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
-	if checkZIP(r, size, engine.DefaultLimits().ArchiveEntries) != nil {
-		return "zip"
-	}
-	z, err := zip.NewReader(r, size)
+	z, err := inflate.ZIP(r, size, engine.DefaultLimits().ArchiveEntries)
 	if err != nil {
 		return "zip"
 	}
