@@ -21,6 +21,7 @@ import (
 	"golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Images converts pictures with Go's own codecs and those of golang.org/x/image. EXIF and ICC profile are carried over
@@ -170,7 +171,7 @@ func Resize(img image.Image, o Options, limit int64) (image.Image, error) {
 		return img, nil
 	}
 	w, h := target(img.Bounds().Size(), o)
-	if err := checkPixels(w, h, limit); err != nil {
+	if err := pixels.Check(w, h, limit); err != nil {
 		return nil, tooLarge("The asked size is larger than the limit of %d megapixels.", limit/1_000_000)
 	}
 	if image.Pt(w, h) == img.Bounds().Size() {
@@ -216,7 +217,7 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 	w, h := s.config.Width, s.config.Height
 	if resizes(job.Options) {
 		w, h = target(image.Pt(w, h), job.Options)
-		if err := checkPixels(w, h*s.frames, job.Limits.Pixels); err != nil {
+		if err := pixels.Check(w, h*s.frames, job.Limits.Pixels); err != nil {
 			return tooLarge("The %d frames are together larger than the limit of %d megapixels.", s.frames,
 				job.Limits.Pixels/1_000_000)
 		}

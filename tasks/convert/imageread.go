@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // source is an open picture whose header has been read and found within bounds.
@@ -73,11 +73,6 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-var configDecoders = map[Format]func(io.Reader) (image.Config, error){
-	"jpg": jpeg.DecodeConfig, "png": png.DecodeConfig, "gif": gif.DecodeConfig, "bmp": bmp.DecodeConfig,
-	"tiff": tiff.DecodeConfig, "webp": webp.DecodeConfig, "ico": ico.DecodeConfig,
-}
-
 var decoders = map[Format]func(io.Reader) (image.Image, error){
 	"jpg": jpeg.Decode, "png": png.Decode, "bmp": bmp.Decode, "tiff": tiff.Decode, "webp": webp.Decode, "ico": ico.Decode,
 }
@@ -92,21 +87,21 @@ func (s *source) readHeader(ctx context.Context, limit int64) error {
 		}
 	}
 	var err error
-	if s.config, err = configDecoders[s.format](s.reader(ctx)); err != nil {
+	if s.config, err = pixels.DecodeConfig(s.reader(ctx), s.format); err != nil {
 		return damaged(ctx, s.format, err)
 	}
-	if err := checkPixels(s.config.Width, s.config.Height, limit); err != nil {
+	if err := pixels.Check(s.config.Width, s.config.Height, limit); err != nil {
 		return err
 	}
 	if s.format != "gif" {
 		return nil
 	}
-	frames, pixels, err := gifSize(s.reader(ctx))
+	frames, total, err := pixels.GIF(s.reader(ctx))
 	if err != nil && frames == 0 {
 		return damaged(ctx, s.format, err)
 	}
 	s.frames = max(frames, 1)
-	return checkPixels(1, int(max(pixels, int64(s.config.Width)*int64(s.config.Height))), limit)
+	return pixels.Check(1, int(max(total, int64(s.config.Width)*int64(s.config.Height))), limit)
 }
 
 func damaged(ctx context.Context, format Format, err error) error {
@@ -114,16 +109,6 @@ func damaged(ctx context.Context, format Format, err error) error {
 		return cause
 	}
 	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
-}
-
-func checkPixels(width, height int, limit int64) error {
-	if width <= 0 || height <= 0 {
-		return invalid("The image has no pixels.")
-	}
-	if int64(height) > limit/int64(width) {
-		return tooLarge("The image is larger than the limit of %d megapixels.", limit/1_000_000)
-	}
-	return nil
 }
 
 // checkIcons reads the true size of each picture in an icon file; the directory's own numbers end at 256 and may lie.
@@ -142,7 +127,7 @@ func checkIcons(r io.ReaderAt, limit int64) error {
 		if err != nil {
 			return invalid("The ico file is damaged.")
 		}
-		if err := checkPixels(width, height, limit); err != nil {
+		if err := pixels.Check(width, height, limit); err != nil {
 			return err
 		}
 	}
@@ -192,7 +177,7 @@ func (s *source) decodeHEIC(ctx context.Context, heic *heif.Decoder, limit int64
 	if _, err := io.ReadFull(s.reader(ctx), file); err != nil {
 		return nil, damaged(ctx, s.format, err)
 	}
-	img, err := heic.Decode(ctx, file, func(w, h int) error { return checkPixels(w, h, limit) })
+	img, err := heic.Decode(ctx, file, func(w, h int) error { return pixels.Check(w, h, limit) })
 	if errors.Is(err, heif.ErrDecode) {
 		return nil, invalid("The heic file is damaged or of a kind that cannot be read.")
 	}

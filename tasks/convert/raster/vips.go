@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -92,7 +93,7 @@ var percent = regexp.MustCompile(`(\d{1,3})% complete`)
 
 // Convert makes one file.
 func (e *Vips) Convert(ctx context.Context, job convert.Job) ([]string, error) {
-	if err := convert.CheckHeader(job.In, job.From, job.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(job.In, job.From, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
 	size, err := sizeOf(job)
