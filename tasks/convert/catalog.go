@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
 )
@@ -121,4 +122,12 @@ func (c *Catalog) possible(from Format, name string) []Format {
 	return slices.DeleteFunc(c.Outputs(from), func(to Format) bool {
 		return name != "" && !slices.ContainsFunc(c.routes[leg{from, to}], func(r Route) bool { return r.Engine() == name })
 	})
+}
+
+func join(formats []Format) string {
+	words := make([]string, len(formats))
+	for i, f := range formats {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ", ")
 }

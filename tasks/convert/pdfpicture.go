@@ -103,7 +103,7 @@ func (b *imageBudget) picture(ctx context.Context, raw []byte) (image.Image, err
 		return nil, err
 	}
 	b.pixels -= int64(config.Width) * int64(config.Height)
-	img, err := decoders[format](&contextReader{ctx, bytes.NewReader(raw)})
+	img, err := decoders[format](Reader(ctx, bytes.NewReader(raw)))
 	if err != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -121,7 +121,7 @@ func (e *Magick) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	return []string{job.Out()}, nil
 }

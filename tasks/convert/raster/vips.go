@@ -125,13 +125,9 @@ func (e *Vips) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	return []string{job.Out()}, nil
-}
-
-func damaged(format convert.Format, err error) error {
-	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
 }
 
 func animated(f convert.Format) bool { return f == "gif" || f == "webp" }
