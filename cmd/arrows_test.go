@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"api/apitest":            {"api", "api/downloads", "engine", "engine/enginetest", "engine/link"},
 	"tasks/*/*":              {},
 	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/convert/filetype", "tasks/convert/pixels", "tasks/convert/wasm", "tasks/toolbox"},
+	"tasks/convert/embedded": {"tasks/convert", "tasks/convert/*"},
 	"tasks/convert/filetype": {"engine", "tasks/convert/inflate"},
 	"tasks/convert/inflate":  {"engine"},
 	"tasks/convert/pixels":   {"engine", "tasks/convert/filetype"},

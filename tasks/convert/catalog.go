@@ -45,14 +45,6 @@ func New(engines ...Engine) *Catalog {
 	return c
 }
 
-// Builtin are the engines of this package: they need no installed program and no file beside this one.
-func Builtin() []Engine {
-	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives(), NewFonts()}
-}
-
-// Embedded is the catalog of the engines of this package.
-func Embedded() *Catalog { return New(Builtin()...) }
-
 // Engines lists the engines in order of preference.
 func (c *Catalog) Engines() []Engine { return slices.Clone(c.engines) }
 

@@ -1,6 +1,5 @@
-// Package convert turns a file of one format into a file of another. Engines do the work, a Catalog knows which engine
-// makes which pair, Detect tells what a file is. The engines of this package are embedded: they need no installed
-// program and no C compiler.
+// Package convert turns a file of one format into a file of another. Engines do the work, each in a package below this one; a
+// Catalog knows which engine makes which pair. Beside the operation it has what other operations need to work on files.
 package convert
 
 import (
