@@ -392,7 +392,7 @@ func FuzzArchive(f *testing.F) {
 		if from == "tar" {
 			to = "zip"
 		}
-		if _, err := embedded.Route(convert.Format(from), to, "archivelib"); err != nil {
+		if _, err := catalog.Route(convert.Format(from), to, "archivelib"); err != nil {
 			return
 		}
 		path := filepath.Join(t.TempDir(), "in")

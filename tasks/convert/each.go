@@ -8,6 +8,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Source is one input file of a task, whose content was looked at.
@@ -66,7 +67,7 @@ func sourceOf(ctx context.Context, run *engine.Run, f engine.File) (Source, erro
 	if err := os.Rename(in, s.In); err != nil {
 		return s, fmt.Errorf("name the input: %w", err)
 	}
-	if err := CheckHeader(s.In, s.Format, s.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(s.In, s.Format, s.Limits.Pixels); err != nil {
 		return s, err
 	}
 	s.Dir = filepath.Join(filepath.Dir(s.In), "out")

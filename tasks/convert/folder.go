@@ -72,8 +72,8 @@ func PackFolder(ctx context.Context, job Job, dir string) error {
 	}
 	defer root.Close()
 	return job.unpacked(func(u *unpacker) error {
-		return save(job.Out(), func(w io.Writer) error {
-			p, err := NewPacker(&contextWriter{ctx, w}, job.To)
+		return Save(ctx, job.Out(), func(w io.Writer) error {
+			p, err := NewPacker(w, job.To)
 			if err != nil {
 				return err
 			}

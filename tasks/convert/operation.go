@@ -10,6 +10,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Params are what a convert task takes.
@@ -115,7 +116,7 @@ func (h handler) convert(
 	if err := os.Rename(in, named); err != nil {
 		return nil, nil, fmt.Errorf("name the input: %w", err)
 	}
-	if err := CheckHeader(named, from, run.Limits().Pixels); err != nil {
+	if err := pixels.CheckFile(named, from, run.Limits().Pixels); err != nil {
 		return nil, nil, err
 	}
 	scratch, err := run.Dir()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
@@ -29,22 +30,22 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		UnzipSizeLimit: min(t.job.Limits.Unpacked, xlsxUnpacked), UnzipXMLSizeLimit: xlsxInMemory, TmpDir: t.job.Dir,
 	})
 	if err != nil {
-		return invalid("The xlsx file cannot be read: it is damaged or protected by a password.")
+		return engine.Errorf(engine.Invalid, "The xlsx file cannot be read: it is damaged or protected by a password.")
 	}
 	defer book.Close()
 	sheets := book.GetSheetList()
 	if len(sheets) == 0 {
-		return invalid("The xlsx file has no sheet.")
+		return engine.Errorf(engine.Invalid, "The xlsx file has no sheet.")
 	}
 	rows, err := book.Rows(sheets[0])
 	if err != nil {
-		return invalid("The first sheet of the xlsx file cannot be read.")
+		return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file cannot be read.")
 	}
 	defer rows.Close()
 	for rows.Next() {
 		columns, err := rows.Columns()
 		if err != nil {
-			return invalid("The first sheet of the xlsx file cannot be read.")
+			return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file cannot be read.")
 		}
 		cells := make([]cell, len(columns))
 		for i, text := range columns {
@@ -55,7 +56,7 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		}
 	}
 	if rows.Error() != nil {
-		return invalid("The first sheet of the xlsx file is damaged.")
+		return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file is damaged.")
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (t *tableInput) checkWorkbook() error {
 	}
 	most := uint64(max(limits.RatioMin, limits.Ratio*t.size))
 	if total > min(most, xlsxUnpacked) || xml > uint64(limits.Text) || other > 8*uint64(limits.Text) {
-		return tooLarge("The xlsx file unpacks to more than this server allows.")
+		return engine.Errorf(engine.TooLarge, "The xlsx file unpacks to more than this server allows.")
 	}
 	return nil
 }
@@ -115,12 +116,12 @@ type xlsxWriter struct {
 func (x *xlsxWriter) row(cells []cell) error {
 	x.rows++
 	if x.rows > xlsxRows || len(cells) > xlsxColumns {
-		return tooLarge("An xlsx sheet holds at most %d rows and %d columns.", xlsxRows, xlsxColumns)
+		return engine.Errorf(engine.TooLarge, "An xlsx sheet holds at most %d rows and %d columns.", xlsxRows, xlsxColumns)
 	}
 	values := make([]any, len(cells))
 	for i, c := range cells {
 		if len(c.text) > xlsxCell {
-			return tooLarge("An xlsx cell holds at most %d characters.", xlsxCell)
+			return engine.Errorf(engine.TooLarge, "An xlsx cell holds at most %d characters.", xlsxCell)
 		}
 		values[i] = xlsxValue(c)
 	}

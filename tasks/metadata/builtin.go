@@ -12,6 +12,7 @@ import (
 
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -49,7 +50,7 @@ func (b builtin) read(ctx context.Context, path, name string) (map[string]string
 		}
 		tags["PageCount"] = strconv.Itoa(pages)
 	}
-	size, err := convert.PictureSize(path, format)
+	size, err := pixels.OfFile(path, format)
 	if err != nil {
 		return nil, err
 	}

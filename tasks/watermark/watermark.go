@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -129,7 +130,7 @@ func (h handler) fetchMark(ctx context.Context, run *engine.Run, f engine.File) 
 	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
 		return "", convert.About(err, f, 2)
 	}
-	if err := convert.CheckHeader(in, s.Format, s.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(in, s.Format, s.Limits.Pixels); err != nil {
 		return "", convert.About(err, f, 2)
 	}
 	path, err := h.through(ctx, s, "png")
