@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/charset"
 )
 
 // sniffLen is how much of a file's start decides its encoding and its separator.
@@ -21,7 +22,7 @@ func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error
 		return fmt.Errorf("read the input: %w", err)
 	}
 	raw := newBudgetReader(ctx, io.NewSectionReader(t.file, 0, t.size), t.job.Limits.Text)
-	r := csv.NewReader(textReader(raw, head))
+	r := csv.NewReader(charset.Reader(raw, head))
 	r.Comma = separator(head)
 	if t.job.From == "tsv" {
 		r.Comma = '\t'

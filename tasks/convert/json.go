@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/charset"
 )
 
 var errNotTable = engine.Errorf(engine.Invalid, "The json file is no table: it must be an array of objects or an array of arrays.")
@@ -53,7 +54,7 @@ func (t *tableInput) readJSON(ctx context.Context, emit func([]cell) error) erro
 // elements calls visit with each element of the array; a lone object counts as an array of one.
 func (t *tableInput) elements(ctx context.Context, visit func(json.RawMessage) error) error {
 	budget := newBudgetReader(ctx, io.NewSectionReader(t.file, 0, t.size), t.job.Limits.Text)
-	d := json.NewDecoder(textReader(budget, nil))
+	d := json.NewDecoder(charset.Reader(budget, nil))
 	first, err := d.Token()
 	if err != nil {
 		return jsonError(err)
@@ -81,7 +82,7 @@ func (t *tableInput) elements(ctx context.Context, visit func(json.RawMessage) e
 func (t *tableInput) loneObject(ctx context.Context, visit func(json.RawMessage) error) error {
 	budget := newBudgetReader(ctx, io.NewSectionReader(t.file, 0, t.size), t.job.Limits.Text)
 	var raw json.RawMessage
-	if err := json.NewDecoder(textReader(budget, nil)).Decode(&raw); err != nil {
+	if err := json.NewDecoder(charset.Reader(budget, nil)).Decode(&raw); err != nil {
 		return jsonError(err)
 	}
 	return jsonError(visit(raw))

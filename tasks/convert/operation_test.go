@@ -10,6 +10,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
 type stored struct{ Name, Content string }
@@ -24,7 +25,7 @@ func convertTask(t *testing.T, params string, files ...stored) (*enginetest.Serv
 }
 
 func TestOperation(t *testing.T) {
-	png := string(encoded(t, "png", quarters(8, 4)))
+	png := string(converttest.PNG(8, 4))
 	for name, c := range map[string]struct {
 		params string
 		files  []stored
@@ -97,7 +98,7 @@ func TestOperationFails(t *testing.T) {
 		"svg in disguise": {`{"output_format":"jpg"}`, []stored{{"photo.heic", `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
 			engine.Unsupported, "svg"},
 		"too large": {`{"output_format":"jpg"}`,
-			[]stored{{"a.png", string(pngHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
+			[]stored{{"a.png", string(converttest.PNGHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, task := convertTask(t, c.params, c.files...)
@@ -109,7 +110,7 @@ func TestOperationFails(t *testing.T) {
 }
 
 func TestOperationChecks(t *testing.T) {
-	png := stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}
+	png := stored{"a.png", string(converttest.PNG(8, 4))}
 	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(catalog))
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{

@@ -3,9 +3,11 @@ package embedded
 
 import (
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
+	"github.com/gantry-engine/gantry/tasks/convert/plain"
 )
 
 // Engines returns them, in order of preference.
 func Engines() []convert.Engine {
-	return []convert.Engine{convert.NewImages(), convert.NewSheets(), convert.NewDocuments(), convert.NewArchives(), convert.NewFonts()}
+	return []convert.Engine{picture.New(), convert.NewSheets(), plain.New(), convert.NewArchives(), convert.NewFonts()}
 }

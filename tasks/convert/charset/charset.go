@@ -1,4 +1,5 @@
-package convert
+// Package charset reads texts of whatever encoding as UTF-8.
+package charset
 
 import (
 	"bytes"
@@ -11,11 +12,13 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
-// decodeText turns the bytes of a text into UTF-8 without a byte order mark. A mark decides the encoding, else HTML may
+// Decode turns the bytes of a text into UTF-8 without a byte order mark. A mark decides the encoding, else HTML may
 // name it, else it is UTF-8, and Windows-1252 if it cannot be that.
-func decodeText(raw []byte, format Format) string {
+func Decode(raw []byte, format filetype.Format) string {
 	var enc encoding.Encoding
 	switch {
 	case format == "html":
@@ -39,8 +42,8 @@ func marked(raw []byte) bool {
 	return bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff"))
 }
 
-// textReader is decodeText for a stream: the start of the file, head, decides.
-func textReader(r io.Reader, head []byte) io.Reader {
+// Reader is Decode for a stream: the start of the file, head, decides.
+func Reader(r io.Reader, head []byte) io.Reader {
 	if startsAsUTF8(head) || marked(head) {
 		return transform.NewReader(r, unicode.BOMOverride(encoding.Nop.NewDecoder()))
 	}

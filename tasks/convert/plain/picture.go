@@ -1,4 +1,4 @@
-package convert
+package plain
 
 import (
 	"bytes"
@@ -15,9 +15,13 @@ import (
 	"github.com/disintegration/imaging"
 	"golang.org/x/net/html"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
-	"github.com/gantry-engine/gantry/tasks/convert/pixels"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 )
+
+// pointsPerPixel is how large a pixel of CSS is.
+const pointsPerPixel = 72.0 / 96
 
 // imageBudget counts the pixels that the pictures of one document may still have.
 type imageBudget struct {
@@ -92,20 +96,16 @@ func (b *imageBudget) decode(ctx context.Context, src string) (image.Image, erro
 
 func (b *imageBudget) picture(ctx context.Context, raw []byte) (image.Image, error) {
 	format, err := filetype.Detect(bytes.NewReader(raw), int64(len(raw)), "")
-	if err != nil || decoders[format] == nil || format == "ico" {
-		return nil, nil
-	}
-	config, err := pixels.DecodeConfig(bytes.NewReader(raw), format)
 	if err != nil {
 		return nil, nil
 	}
-	if err := pixels.Check(config.Width, config.Height, b.pixels); err != nil {
+	img, err := picture.Decode(ctx, raw, format, b.pixels)
+	if engine.CodeOf(err) == engine.TooLarge {
 		return nil, err
 	}
-	b.pixels -= int64(config.Width) * int64(config.Height)
-	img, err := decoders[format](Reader(ctx, bytes.NewReader(raw)))
 	if err != nil {
 		return nil, context.Cause(ctx)
 	}
-	return upright(plain(img), orientation(bytes.NewReader(raw), int64(len(raw)), format)), nil
+	b.pixels -= int64(img.Bounds().Dx()) * int64(img.Bounds().Dy())
+	return img, nil
 }

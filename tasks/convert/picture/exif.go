@@ -1,9 +1,11 @@
-package convert
+package picture
 
 import (
 	"bytes"
 	"encoding/binary"
 	"io"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 
 // orientation is how a picture has to be turned to stand upright: the Orientation tag of EXIF 2.32, from 1 (as it is)
 // to 8. Files without a readable tag are 1.
-func orientation(r io.ReaderAt, size int64, format Format) int {
+func orientation(r io.ReaderAt, size int64, format convert.Format) int {
 	if format == "tiff" {
 		return tiffOrientation(r, 0)
 	}

@@ -1,10 +1,12 @@
-package convert
+package picture
 
 import (
 	"encoding/binary"
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // section is a part of a picture file that holds something else than pixels: a segment of a JPEG before its first scan,
@@ -22,7 +24,7 @@ func (s section) end() int64 { return s.at + s.size }
 const maxSections = 10_000
 
 // sections lists the sections of a picture. It ends at what cannot be read; formats without sections have none.
-func sections(r io.ReaderAt, size int64, format Format) iter.Seq[section] {
+func sections(r io.ReaderAt, size int64, format convert.Format) iter.Seq[section] {
 	return func(yield func(section) bool) {
 		at, next := int64(0), (func(io.ReaderAt, int64) (section, int64, bool))(nil)
 		switch format {

@@ -1,4 +1,5 @@
-package convert
+// Package plain turns Markdown, HTML and text into each other and into PDF, without styles or scripts.
+package plain
 
 import (
 	"bytes"
@@ -16,39 +17,41 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/charset"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
-// Documents converts between Markdown, HTML and plain text, and renders them as PDF. The rendering is plain: headings,
+// Engine converts between Markdown, HTML and plain text, and renders them as PDF. The rendering is plain: headings,
 // paragraphs, lists, tables, code, quotes and links in the Go fonts, without styles or scripts; pictures only from data
 // URIs, nothing is ever read from the disk or the network.
-type Documents struct{}
+type Engine struct{}
 
-// NewDocuments makes the engine.
-func NewDocuments() *Documents { return &Documents{} }
+// New makes the engine.
+func New() *Engine { return &Engine{} }
 
 // Name is "plain".
-func (*Documents) Name() string { return "plain" }
+func (*Engine) Name() string { return "plain" }
 
 // Version is that of goldmark, the Markdown parser.
-func (*Documents) Version() string { return ModuleVersion("github.com/yuin/goldmark") }
+func (*Engine) Version() string { return convert.ModuleVersion("github.com/yuin/goldmark") }
 
 // Pairs lists md to html and pdf, html to md and pdf, txt to pdf.
-func (*Documents) Pairs() []Pair {
-	return []Pair{
+func (*Engine) Pairs() []convert.Pair {
+	return []convert.Pair{
 		{From: "md", To: "html"}, {From: "md", To: "pdf"}, {From: "html", To: "md"}, {From: "html", To: "pdf"},
 		{From: "txt", To: "pdf"},
 	}
 }
 
 // Convert makes one file.
-func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
+func (*Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	text, err := readText(job)
 	if err != nil {
 		return nil, err
 	}
 	if job.From == "txt" {
-		return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
+		return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
 	}
 	if job.From == "md" {
 		if text, err = markdownToHTML(ctx, text, filetype.Stem(job.Name)); err != nil {
@@ -56,7 +59,7 @@ func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
 		}
 	}
 	job.Progress(30)
-	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
+	return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error {
 		switch job.To {
 		case "md":
 			return htmlToMarkdown(ctx, w, text)
@@ -69,7 +72,7 @@ func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
 }
 
 // readText reads a text of bounded size as UTF-8.
-func readText(job Job) (string, error) {
+func readText(job convert.Job) (string, error) {
 	f, err := os.Open(job.In)
 	if err != nil {
 		return "", fmt.Errorf("open the input: %w", err)
@@ -82,7 +85,7 @@ func readText(job Job) (string, error) {
 	if int64(len(raw)) > job.Limits.Text {
 		return "", engine.Errorf(engine.TooLarge, "The %s file is larger than the limit of %d MiB.", job.From, job.Limits.Text>>20)
 	}
-	return decodeText(raw, job.From), nil
+	return charset.Decode(raw, job.From), nil
 }
 
 var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
@@ -106,7 +109,7 @@ func markdownToHTML(ctx context.Context, text, title string) (page string, err e
 	var body, out strings.Builder
 	err = goldmark.New(
 		goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithParserOptions(bounded(ctx)),
-	).Convert([]byte(text), Writer(ctx, &body))
+	).Convert([]byte(text), convert.Writer(ctx, &body))
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +129,7 @@ func htmlToMarkdown(ctx context.Context, w io.Writer, text string) error {
 	}
 	out, err := htmltomarkdown.ConvertNode(doc, converter.WithContext(ctx))
 	if err != nil {
-		return Damaged(ctx, "html", err)
+		return convert.Damaged(ctx, "html", err)
 	}
 	_, err = w.Write(append(bytes.TrimSpace(out), '\n'))
 	return err

@@ -1,4 +1,4 @@
-package convert_test
+package picture_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
@@ -27,7 +26,12 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 )
+
+// pictures is shared: compiling the HEIC decoder takes a second.
+var pictures = picture.New()
 
 var (
 	red   = color.NRGBA{R: 255, A: 255}
@@ -102,7 +106,7 @@ func heic(t *testing.T, img image.Image) []byte {
 	if err := os.WriteFile(filepath.Join(dir, "in.png"), encoded(t, "png", img), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tool(t, "heif-enc", "-q", "95", "-o", filepath.Join(dir, "out.heic"), filepath.Join(dir, "in.png"))
+	converttest.Tool(t, "heif-enc", "-q", "95", "-o", filepath.Join(dir, "out.heic"), filepath.Join(dir, "in.png"))
 	b, err := os.ReadFile(filepath.Join(dir, "out.heic"))
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +129,7 @@ func TestImagePairs(t *testing.T) {
 		t.Run(string(from), func(t *testing.T) {
 			content := encoded(t, from, quarters(64, 48))
 			for _, to := range []convert.Format{"jpg", "png", "gif", "bmp", "tiff", "webp"} {
-				img := decoded(t, input{content: content, from: from, to: to}.output(t))
+				img := decoded(t, converttest.Output(t, pictures, content, convert.Job{From: from, To: to}))
 				if got := img.Bounds().Size(); got != image.Pt(64, 48) {
 					t.Errorf("%s: got size %v, want 64x48", to, got)
 				}
@@ -153,7 +157,7 @@ func TestImageFit(t *testing.T) {
 		{convert.Options{Width: 1}, image.Pt(1, 1)},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.options), func(t *testing.T) {
-			img := decoded(t, input{content: content, from: "png", to: "png", options: c.options}.output(t))
+			img := decoded(t, converttest.Output(t, pictures, content, convert.Job{From: "png", To: "png", Options: c.options}))
 			if got := img.Bounds().Size(); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -167,8 +171,8 @@ func TestImageQuality(t *testing.T) {
 		noise.Pix[i] = byte(i * i * 31)
 	}
 	content := encoded(t, "png", noise)
-	low := input{content: content, from: "png", to: "jpg", options: convert.Options{Quality: 10}}.output(t)
-	high := input{content: content, from: "png", to: "jpg", options: convert.Options{Quality: 95}}.output(t)
+	low := converttest.Output(t, pictures, content, convert.Job{From: "png", To: "jpg", Options: convert.Options{Quality: 10}})
+	high := converttest.Output(t, pictures, content, convert.Job{From: "png", To: "jpg", Options: convert.Options{Quality: 95}})
 	if len(low) >= len(high) {
 		t.Errorf("got %d bytes at quality 10 and %d at 95", len(low), len(high))
 	}
@@ -176,7 +180,7 @@ func TestImageQuality(t *testing.T) {
 
 func TestTransparencyBecomesWhite(t *testing.T) {
 	clear := image.NewNRGBA(image.Rect(0, 0, 16, 16))
-	img := decoded(t, input{content: encoded(t, "png", clear), from: "png", to: "jpg"}.output(t))
+	img := decoded(t, converttest.Output(t, pictures, encoded(t, "png", clear), convert.Job{From: "png", To: "jpg"}))
 	if got := corners(img); !near(got, [4]color.NRGBA{white, white, white, white}) {
 		t.Errorf("got %v, want white", got)
 	}
@@ -202,7 +206,7 @@ func TestOrientation(t *testing.T) {
 	for turn, want := range uprightCorners {
 		content := exifJPEG(t, quarters(64, 32), turn)
 		t.Run(fmt.Sprintf("pixels %d", turn), func(t *testing.T) {
-			img := decoded(t, input{content: content, from: "jpg", to: "png"}.output(t))
+			img := decoded(t, converttest.Output(t, pictures, content, convert.Job{From: "jpg", To: "png"}))
 			if got := corners(img); !near(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
@@ -211,9 +215,9 @@ func TestOrientation(t *testing.T) {
 			}
 		})
 		t.Run(fmt.Sprintf("pdf %d", turn), func(t *testing.T) {
-			pdf := input{content: content, from: "jpg", to: "pdf"}.path(t)
+			pdf := converttest.Path(t, pictures, content, convert.Job{From: "jpg", To: "pdf"})
 			out := filepath.Join(t.TempDir(), "page")
-			tool(t, "pdftoppm", "-png", "-singlefile", "-r", "96", pdf, out)
+			converttest.Tool(t, "pdftoppm", "-png", "-singlefile", "-r", "96", pdf, out)
 			page, err := os.ReadFile(out + ".png")
 			if err != nil {
 				t.Fatal(err)
@@ -227,7 +231,7 @@ func TestOrientation(t *testing.T) {
 
 func TestJPEGPassesIntoPDF(t *testing.T) {
 	content := encoded(t, "jpg", quarters(64, 32))
-	if pdf := (input{content: content, from: "jpg", to: "pdf"}).output(t); !bytes.Contains(pdf, content) {
+	if pdf := converttest.Output(t, pictures, content, convert.Job{From: "jpg", To: "pdf"}); !bytes.Contains(pdf, content) {
 		t.Error("the PDF does not hold the JPEG as it is")
 	}
 }
@@ -238,8 +242,8 @@ func TestImageToPDF(t *testing.T) {
 	deep := image.NewNRGBA64(image.Rect(0, 0, 64, 32))
 	for name, img := range map[string]image.Image{"opaque": quarters(64, 32), "transparent": clear, "16 bit": deep} {
 		t.Run(name, func(t *testing.T) {
-			pdf := input{content: encoded(t, "png", img), from: "png", to: "pdf"}.path(t)
-			if got := tool(t, "pdfinfo", pdf); !strings.Contains(got, "48 x 24 pts") {
+			pdf := converttest.Path(t, pictures, encoded(t, "png", img), convert.Job{From: "png", To: "pdf"})
+			if got := converttest.Tool(t, "pdfinfo", pdf); !strings.Contains(got, "48 x 24 pts") {
 				t.Errorf("got %s, want a page of 48 x 24 points", got)
 			}
 		})
@@ -269,7 +273,7 @@ func animation(t *testing.T, frames int) []byte {
 
 func TestAnimationIsKept(t *testing.T) {
 	for _, width := range []int{0, 20} {
-		out := input{content: animation(t, 5), from: "gif", to: "gif", options: convert.Options{Width: width}}.output(t)
+		out := converttest.Output(t, pictures, animation(t, 5), convert.Job{From: "gif", To: "gif", Options: convert.Options{Width: width}})
 		g, err := gif.DecodeAll(bytes.NewReader(out))
 		if err != nil {
 			t.Fatal(err)
@@ -283,14 +287,6 @@ func TestAnimationIsKept(t *testing.T) {
 	}
 }
 
-// pngHeader is a PNG that claims a size and holds no pixels.
-func pngHeader(w, h uint32) []byte {
-	ihdr := binary.BigEndian.AppendUint32([]byte("IHDR"), w)
-	ihdr = append(binary.BigEndian.AppendUint32(ihdr, h), 8, 6, 0, 0, 0)
-	b := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), ihdr...)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr))
-}
-
 func TestPixelFlood(t *testing.T) {
 	le32 := func(b []byte, at int, v uint32) []byte { binary.LittleEndian.PutUint32(b[at:], v); return b }
 	be16 := func(b []byte, at int, v uint16) []byte { binary.BigEndian.PutUint16(b[at:], v); return b }
@@ -301,37 +297,37 @@ func TestPixelFlood(t *testing.T) {
 	binary.LittleEndian.PutUint16(giant[6:], 65535)
 	binary.LittleEndian.PutUint16(giant[8:], 65535)
 	icon := []byte{0, 0, 1, 0, 1, 0, 8, 8, 0, 0, 1, 0, 32, 0, 200, 0, 0, 0, 22, 0, 0, 0}
-	icon = append(icon, pngHeader(60000, 60000)...)
+	icon = append(icon, converttest.PNGHeader(60000, 60000)...)
 	for from, content := range map[convert.Format][]byte{
 		"jpg":  be16(be16(jpg, frame+5, 64250), frame+7, 64250),
-		"png":  pngHeader(60000, 60000),
+		"png":  converttest.PNGHeader(60000, 60000),
 		"gif":  giant,
 		"bmp":  le32(le32(encoded(t, "bmp", small), 18, 60000), 22, 60000),
 		"tiff": tiffHeader(60000, 60000),
 		"ico":  icon,
 	} {
 		t.Run(string(from), func(t *testing.T) {
-			input{content: content, from: from, to: "png"}.refused(t, "megapixels")
+			converttest.Refused(t, pictures, content, convert.Job{From: from, To: "png"}, "megapixels")
 		})
 	}
 	t.Run("webp", func(t *testing.T) { // its format ends at the limit itself, so the limit is lowered
 		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 63
-		input{content: encoded(t, "webp", small), from: "webp", to: "png", limits: limits}.refused(t, "megapixels")
+		converttest.Refused(t, pictures, encoded(t, "webp", small), convert.Job{From: "webp", To: "png", Limits: limits}, "megapixels")
 	})
 	t.Run("heic", func(t *testing.T) {
 		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 4000
-		input{content: encoded(t, "heic", quarters(64, 64)), from: "heic", to: "png", limits: limits}.refused(t, "megapixels")
+		converttest.Refused(t, pictures, encoded(t, "heic", quarters(64, 64)), convert.Job{From: "heic", To: "png", Limits: limits}, "megapixels")
 	})
 	t.Run("gif frames", func(t *testing.T) {
 		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Pixels = 40*20 + 3*16
-		input{content: animation(t, 5), from: "gif", to: "gif", limits: limits}.refused(t, "megapixels")
+		converttest.Refused(t, pictures, animation(t, 5), convert.Job{From: "gif", To: "gif", Limits: limits}, "megapixels")
 	})
 	t.Run("output", func(t *testing.T) {
 		options := convert.Options{Width: 60000, Height: 60000, Fit: "scale"}
-		input{content: jpgOf(t), from: "jpg", to: "png", options: options}.refused(t, "asked size")
+		converttest.Refused(t, pictures, jpgOf(t), convert.Job{From: "jpg", To: "png", Options: options}, "asked size")
 	})
 }
 
@@ -356,13 +352,13 @@ func TestTruncatedImage(t *testing.T) {
 			content := encoded(t, from, quarters(64, 64))
 			for _, n := range []int{0, 1, 12, len(content) / 4, len(content) / 2} {
 				for _, to := range []convert.Format{"png", "pdf"} {
-					_, err := input{content: content[:n], from: from, to: to}.run(t.Context(), t)
-					if err != nil && !refusal(err) {
+					_, err := converttest.Convert(t.Context(), t, pictures, content[:n], convert.Job{From: from, To: to})
+					if err != nil && !converttest.Refusal(err) {
 						t.Errorf("%d bytes to %s: got %v, want a refusal", n, to, err)
 					}
 				}
 			}
-			input{content: content[:12], from: from, to: "png"}.refused(t, "")
+			converttest.Refused(t, pictures, content[:12], convert.Job{From: from, To: "png"}, "")
 		})
 	}
 }
@@ -377,8 +373,8 @@ func TestPaletteIndexOutOfRange(t *testing.T) {
 	content := b.Bytes()
 	content[len(content)-1] = 200 // beyond the two colours, if the decoder takes the table's length at its word
 	binary.LittleEndian.PutUint32(content[46:], 2)
-	_, err := input{content: content, from: "bmp", to: "png", options: convert.Options{Width: 2}}.run(t.Context(), t)
-	if err != nil && !refusal(err) {
+	_, err := converttest.Convert(t.Context(), t, pictures, content, convert.Job{From: "bmp", To: "png", Options: convert.Options{Width: 2}})
+	if err != nil && !converttest.Refusal(err) {
 		t.Errorf("got %v, want a refusal or none", err)
 	}
 }
@@ -390,7 +386,7 @@ func TestImageEndsWithItsContext(t *testing.T) {
 	for _, from := range []convert.Format{"jpg", "png", "heic"} {
 		t.Run(string(from), func(t *testing.T) {
 			content := encoded(t, from, quarters(64, 64))
-			if _, err := (input{content: content, from: from, to: "png"}).run(ctx, t); !errors.Is(err, reason) {
+			if _, err := converttest.Convert(ctx, t, pictures, content, convert.Job{From: from, To: "png"}); !errors.Is(err, reason) {
 				t.Errorf("got %v, want %v", err, reason)
 			}
 		})

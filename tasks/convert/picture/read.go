@@ -1,7 +1,8 @@
-package convert
+package picture
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,7 +21,9 @@ import (
 	"golang.org/x/image/webp"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/picture/heif"
 	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
@@ -28,14 +31,14 @@ import (
 type source struct {
 	file   *os.File
 	size   int64
-	format Format
+	format convert.Format
 	config image.Config
 	frames int // of an animation that can be kept; else 1
 	turn   int // EXIF orientation
 }
 
 // openPicture reads the header of job.In and refuses what would be too large before anything is decoded.
-func openPicture(ctx context.Context, job Job) (*source, error) {
+func openPicture(ctx context.Context, job convert.Job) (*source, error) {
 	f, err := os.Open(job.In)
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
@@ -58,10 +61,31 @@ func (s *source) Close() error { return s.file.Close() }
 
 // reader starts at the first byte and fails when the conversion's context ends.
 func (s *source) reader(ctx context.Context) io.Reader {
-	return bufio.NewReader(Reader(ctx, io.NewSectionReader(s.file, 0, s.size)))
+	return bufio.NewReader(convert.Reader(ctx, io.NewSectionReader(s.file, 0, s.size)))
 }
 
-var decoders = map[Format]func(io.Reader) (image.Image, error){
+// Decode decodes a jpg, png, bmp, tiff or webp and turns it upright. More than limit pixels are an error with the code
+// engine.TooLarge, of which nothing has been decoded; other formats are errors.ErrUnsupported.
+func Decode(ctx context.Context, raw []byte, format filetype.Format, limit int64) (image.Image, error) {
+	decode := decoders[format]
+	if decode == nil || format == "ico" { // which may hold another size than it says
+		return nil, errors.ErrUnsupported
+	}
+	config, err := pixels.DecodeConfig(bytes.NewReader(raw), format)
+	if err != nil {
+		return nil, convert.Damaged(ctx, format, err)
+	}
+	if err := pixels.Check(config.Width, config.Height, limit); err != nil {
+		return nil, err
+	}
+	img, err := decode(convert.Reader(ctx, bytes.NewReader(raw)))
+	if err != nil {
+		return nil, convert.Damaged(ctx, format, err)
+	}
+	return upright(plain(img), orientation(bytes.NewReader(raw), int64(len(raw)), format)), nil
+}
+
+var decoders = map[convert.Format]func(io.Reader) (image.Image, error){
 	"jpg": jpeg.Decode, "png": png.Decode, "bmp": bmp.Decode, "tiff": tiff.Decode, "webp": webp.Decode, "ico": ico.Decode,
 }
 
@@ -76,7 +100,7 @@ func (s *source) readHeader(ctx context.Context, limit int64) error {
 	}
 	var err error
 	if s.config, err = pixels.DecodeConfig(s.reader(ctx), s.format); err != nil {
-		return Damaged(ctx, s.format, err)
+		return convert.Damaged(ctx, s.format, err)
 	}
 	if err := pixels.Check(s.config.Width, s.config.Height, limit); err != nil {
 		return err
@@ -86,7 +110,7 @@ func (s *source) readHeader(ctx context.Context, limit int64) error {
 	}
 	frames, total, err := pixels.GIF(s.reader(ctx))
 	if err != nil && frames == 0 {
-		return Damaged(ctx, s.format, err)
+		return convert.Damaged(ctx, s.format, err)
 	}
 	s.frames = max(frames, 1)
 	return pixels.Check(1, int(max(total, int64(s.config.Width)*int64(s.config.Height))), limit)
@@ -145,7 +169,7 @@ func (s *source) decode(ctx context.Context, heic *heif.Decoder, limit int64) (i
 		img, err = decoders[s.format](s.reader(ctx))
 	}
 	if err != nil {
-		return nil, Damaged(ctx, s.format, err)
+		return nil, convert.Damaged(ctx, s.format, err)
 	}
 	return upright(img, s.turn), nil
 }
@@ -156,7 +180,7 @@ func (s *source) decodeHEIC(ctx context.Context, heic *heif.Decoder, limit int64
 	}
 	file := make([]byte, s.size)
 	if _, err := io.ReadFull(s.reader(ctx), file); err != nil {
-		return nil, Damaged(ctx, s.format, err)
+		return nil, convert.Damaged(ctx, s.format, err)
 	}
 	img, err := heic.Decode(ctx, file, func(w, h int) error { return pixels.Check(w, h, limit) })
 	if errors.Is(err, heif.ErrDecode) {

@@ -1,4 +1,5 @@
-package convert
+// Package picture converts pictures with the codecs of Go and with libheif as WebAssembly, and saves what other engines draw.
+package picture
 
 import (
 	"bytes"
@@ -18,50 +19,51 @@ import (
 	"golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture/heif"
 	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
-// Images converts pictures with Go's own codecs and those of golang.org/x/image. EXIF and ICC profile are carried over
-// from jpg, png and webp to jpg, png and webp unless Options.Strip says otherwise; other pairs carry neither, but a jpg
+// Engine converts pictures with Go's own codecs and those of golang.org/x/image. EXIF and ICC profile are carried over
+// from jpg, png and webp to jpg, png and webp unless its options say otherwise; other pairs carry neither, but a jpg
 // that becomes a pdf page as it is. An EXIF orientation is applied to the pixels. Of a file with several pictures the
 // first is taken, but GIF to GIF keeps the animation. WebP is written lossless.
-type Images struct {
+type Engine struct {
 	heic heif.Decoder
 }
 
-// NewImages makes the engine.
-func NewImages() *Images { return &Images{} }
+// New makes the engine.
+func New() *Engine { return &Engine{} }
 
 // Name is "imagelib".
-func (*Images) Name() string { return "imagelib" }
+func (*Engine) Name() string { return "imagelib" }
 
 // Version is that of golang.org/x/image.
-func (*Images) Version() string { return ModuleVersion("golang.org/x/image") }
+func (*Engine) Version() string { return convert.ModuleVersion("golang.org/x/image") }
 
 // Pairs lists jpg, png, gif, bmp, tiff, webp, ico and heic to jpg, png, gif, bmp, tiff, webp and pdf.
-func (*Images) Pairs() []Pair {
-	var pairs []Pair
-	for _, from := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "ico", "heic"} {
-		for _, to := range []Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "pdf"} {
+func (*Engine) Pairs() []convert.Pair {
+	var pairs []convert.Pair
+	for _, from := range []convert.Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "ico", "heic"} {
+		for _, to := range []convert.Format{"jpg", "png", "gif", "bmp", "tiff", "webp", "pdf"} {
 			names := []string{"width", "height", "fit", "strip"}
 			if to == "jpg" {
 				names = append(names, "quality")
 			}
-			pairs = append(pairs, Pair{From: from, To: to, Options: Fields(names...)})
+			pairs = append(pairs, convert.Pair{From: from, To: to, Options: convert.Fields(names...)})
 		}
 	}
 	return pairs
 }
 
 // Convert makes one file.
-func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
+func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	s, err := openPicture(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	if job.To == "pdf" && job.From == "jpg" && !resizes(job.Options) && endsAsJPEG(s) {
+	if job.To == "pdf" && job.From == "jpg" && !job.Options.Resizes() && endsAsJPEG(s) {
 		return []string{job.Out()}, jpegToPDF(ctx, s, job)
 	}
 	if job.From == "gif" && job.To == "gif" && s.frames > 1 {
@@ -87,17 +89,17 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
+	return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error {
 		return encode(w, img, job, meta)
 	})
 }
 
-// SavePicture writes a picture as job.To, which is a format that Images makes, to path.
-func SavePicture(ctx context.Context, path string, img image.Image, job Job) error {
-	return Save(ctx, path, func(w io.Writer) error { return encode(w, img, job, metadata{}) })
+// Save writes a picture as job.To, which is a format that Engine makes, to path.
+func Save(ctx context.Context, path string, img image.Image, job convert.Job) error {
+	return convert.Save(ctx, path, func(w io.Writer) error { return encode(w, img, job, metadata{}) })
 }
 
-func encode(w io.Writer, img image.Image, job Job, meta metadata) error {
+func encode(w io.Writer, img image.Image, job convert.Job, meta metadata) error {
 	switch job.To {
 	case "jpg":
 		img = onWhite(img)
@@ -132,18 +134,16 @@ func encodeWebP(w io.Writer, img image.Image, meta metadata) error {
 	return extendedWebP(w, b.Bytes(), img, meta)
 }
 
-func quality(o Options) int {
+func quality(o convert.Options) int {
 	if o.Quality == 0 {
-		return DefaultOptions().Quality
+		return convert.DefaultOptions().Quality
 	}
 	return o.Quality
 }
 
-func resizes(o Options) bool { return o.Width > 0 || o.Height > 0 }
-
 // Resize applies width, height and fit. More than limit pixels are an error with the code engine.TooLarge.
-func Resize(img image.Image, o Options, limit int64) (image.Image, error) {
-	if !resizes(o) {
+func Resize(img image.Image, o convert.Options, limit int64) (image.Image, error) {
+	if !o.Resizes() {
 		return img, nil
 	}
 	w, h := target(img.Bounds().Size(), o)
@@ -160,9 +160,9 @@ func Resize(img image.Image, o Options, limit int64) (image.Image, error) {
 }
 
 // fitsWebP asks before the work is done, not after.
-func fitsWebP(size image.Point, o Options) error {
+func fitsWebP(size image.Point, o convert.Options) error {
 	const most = 16_384
-	if resizes(o) {
+	if o.Resizes() {
 		size.X, size.Y = target(size, o)
 	}
 	if size.X > most || size.Y > most {
@@ -172,7 +172,7 @@ func fitsWebP(size image.Point, o Options) error {
 }
 
 // target is the size of the output. A side that was not given follows from the other.
-func target(in image.Point, o Options) (w, h int) {
+func target(in image.Point, o convert.Options) (w, h int) {
 	w, h = o.Width, o.Height
 	if w > 0 && h > 0 && o.Fit != "" && o.Fit != "max" {
 		return w, h
@@ -189,9 +189,9 @@ func target(in image.Point, o Options) (w, h int) {
 }
 
 // convertAnimation resizes a GIF and keeps all its frames.
-func convertAnimation(ctx context.Context, s *source, job Job) error {
+func convertAnimation(ctx context.Context, s *source, job convert.Job) error {
 	w, h := s.config.Width, s.config.Height
-	if resizes(job.Options) {
+	if job.Options.Resizes() {
 		w, h = target(image.Pt(w, h), job.Options)
 		if err := pixels.Check(w, h*s.frames, job.Limits.Pixels); err != nil {
 			return engine.Errorf(engine.TooLarge, "The %d frames are together larger than the limit of %d megapixels.", s.frames,
@@ -200,10 +200,10 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 	}
 	g, err := gif.DecodeAll(s.reader(ctx))
 	if err != nil {
-		return Damaged(ctx, s.format, err)
+		return convert.Damaged(ctx, s.format, err)
 	}
 	job.Progress(30)
-	if resizes(job.Options) {
+	if job.Options.Resizes() {
 		g = resizeGIF(g, func(frame image.Image) image.Image {
 			out, err := Resize(frame, job.Options, job.Limits.Pixels)
 			if err = errors.Join(err, context.Cause(ctx)); err != nil {
@@ -212,7 +212,7 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 			return out
 		})
 	}
-	return Save(ctx, job.Out(), func(w io.Writer) error { return gif.EncodeAll(w, g) })
+	return convert.Save(ctx, job.Out(), func(w io.Writer) error { return gif.EncodeAll(w, g) })
 }
 
 func opaque(img image.Image) bool {

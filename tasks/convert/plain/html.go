@@ -1,4 +1,4 @@
-package convert
+package plain
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // renderer walks an HTML document and writes it with a layout. The parser bounds how deep a document nests, so the walk
@@ -24,7 +26,7 @@ type renderer struct {
 type list struct{ next int }
 
 // htmlToPDF renders the parts of HTML that a text is made of.
-func htmlToPDF(ctx context.Context, w io.Writer, text string, limits Limits) error {
+func htmlToPDF(ctx context.Context, w io.Writer, text string, limits convert.Limits) error {
 	doc, err := parseHTML(text)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package convert_test
+package picture_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
 // marked is an EXIF structure with an Orientation and a text that can be looked for.
@@ -78,14 +79,14 @@ func TestMetadataIsHandedOn(t *testing.T) {
 		content := dressed(t, from, quarters(64, 32), 6, profile("RGB "))
 		for _, to := range dressable {
 			t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
-				out := input{content: content, from: from, to: to}.output(t)
+				out := converttest.Output(t, pictures, content, convert.Job{From: from, To: to})
 				if got := corners(decoded(t, out)); !near(got, uprightCorners[6]) {
 					t.Errorf("got corners %v, want them turned", got)
 				}
 				if !bytes.Contains(out, marked(1)) {
 					t.Error("the EXIF is not there with the orientation 1")
 				}
-				again := input{content: out, from: to, to: "jpg"}.output(t) // a JPEG keeps a profile unpacked
+				again := converttest.Output(t, pictures, out, convert.Job{From: to, To: "jpg"}) // a JPEG keeps a profile unpacked
 				if got := corners(decoded(t, again)); !near(got, uprightCorners[6]) {
 					t.Errorf("got corners %v after one more conversion, want them not turned again", got)
 				}
@@ -114,7 +115,7 @@ func TestStripLeavesMetadataOut(t *testing.T) {
 		content := dressed(t, from, quarters(64, 32), 6, profile("RGB "))
 		for _, to := range append(dressable, "pdf", "tiff") {
 			t.Run(fmt.Sprintf("%s to %s", from, to), func(t *testing.T) {
-				out := input{content: content, from: from, to: to, options: convert.Options{Strip: true}}.output(t)
+				out := converttest.Output(t, pictures, content, convert.Job{From: from, To: to, Options: convert.Options{Strip: true}})
 				for _, canary := range []string{"canary7", "profile profile", "ICC", "iCCP", "eXIf", "EXIF", "Exif"} {
 					if bytes.Contains(out, []byte(canary)) {
 						t.Errorf("%q is still there", canary)
@@ -140,7 +141,7 @@ func TestProfileOfOtherColoursIsLeftOut(t *testing.T) {
 		"gray of RGB":  {quarters(8, 8), "GRAY", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := input{content: dressed(t, "jpg", c.img, 1, profile(c.space)), from: "jpg", to: "png"}.output(t)
+			out := converttest.Output(t, pictures, dressed(t, "jpg", c.img, 1, profile(c.space)), convert.Job{From: "jpg", To: "png"})
 			if kept := bytes.Contains(out, []byte("iCCP")); kept != c.kept {
 				t.Errorf("got a profile: %v, want %v", kept, c.kept)
 			}
@@ -172,7 +173,7 @@ func TestDamagedMetadataIsLeftOut(t *testing.T) {
 				from = "png"
 			}
 			for _, to := range dressable {
-				out := input{content: content, from: from, to: to}.output(t)
+				out := converttest.Output(t, pictures, content, convert.Job{From: from, To: to})
 				if bytes.Contains(out, []byte("ICC")) || bytes.Contains(out, []byte("iCCP")) {
 					t.Errorf("%s: got a profile, want none", to)
 				}
@@ -183,8 +184,6 @@ func TestDamagedMetadataIsLeftOut(t *testing.T) {
 }
 
 func TestWebPSides(t *testing.T) {
-	in := input{content: jpgOf(t), from: "jpg", to: "webp", options: convert.Options{Width: 16_385, Fit: "scale"}}
-	if _, err := in.run(t.Context(), t); err == nil {
-		t.Error("got a webp of 16385 pixels, want an error")
-	}
+	job := convert.Job{From: "jpg", To: "webp", Options: convert.Options{Width: 16_385, Fit: "scale"}}
+	converttest.Refused(t, pictures, jpgOf(t), job, "at most 16384 pixels")
 }

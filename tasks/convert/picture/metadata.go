@@ -1,4 +1,4 @@
-package convert
+package picture
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"image"
 	"io"
 	"slices"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // What is larger is not carried over. A JPEG holds one segment of EXIF.
@@ -95,7 +97,7 @@ func inflatedProfile(chunk []byte) []byte {
 
 // of returns the part of m that holds for a picture as it is written: a profile for other colours than it has, such as
 // that of a CMYK picture, would spoil it.
-func (m metadata) of(img image.Image, to Format) metadata {
+func (m metadata) of(img image.Image, to convert.Format) metadata {
 	space := "RGB "
 	switch img.(type) {
 	case *image.Gray:

@@ -1,4 +1,4 @@
-package convert
+package picture
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/disintegration/imaging"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // A PDF page of a picture is as large as the picture at 96 pixels an inch; ISO 32000 ends pages at 14,400 points.
@@ -29,12 +31,12 @@ func endsAsJPEG(s *source) bool {
 
 // jpegToPDF puts a JPEG into a PDF byte for byte, but for the metadata that is to be stripped. An orientation becomes a
 // turn of the page's coordinates.
-func jpegToPDF(ctx context.Context, s *source, job Job) error {
+func jpegToPDF(ctx context.Context, s *source, job convert.Job) error {
 	picture := s.reader(ctx)
 	if job.Options.Strip {
-		picture = Reader(ctx, bareJPEG(s.file, s.size))
+		picture = convert.Reader(ctx, bareJPEG(s.file, s.size))
 	}
-	return Save(ctx, job.Out(), func(w io.Writer) error {
+	return convert.Save(ctx, job.Out(), func(w io.Writer) error {
 		return onePage(w, picture, "JPG", image.Pt(s.config.Width, s.config.Height), s.turn)
 	})
 }
