@@ -47,7 +47,7 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	found := mimetype.Detect(head)
 	switch {
 	case found.Is("application/zip") || parentIs(found, "application/zip"):
-		return zipFamily(r, size, claimed), nil
+		return zipFamily(r, size, claimed)
 	case bytes.HasPrefix(head, []byte(oleMagic)):
 		if f := oleFamily(r, size, claimed); f != "" {
 			return f, nil
@@ -60,7 +60,7 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 			return f, nil
 		}
 		return unknown(claimed) // a document that holds a few letters and nothing else is a broken one
-	case found.Is("application/octet-stream"):
+	case found.Is("application/octet-stream") || mimeFormat(found) == "":
 		return unknown(claimed)
 	}
 	return amongContainers(mimeFormat(found), claimed), nil

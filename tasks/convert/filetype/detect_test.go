@@ -65,7 +65,7 @@ func TestDetect(t *testing.T) {
 func TestDetectRefuses(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty.png": "", "empty": "", "noise.png": "\x00\x01\x02\xff\xfe", "noise": "\x00\x01\x02\xff\xfe",
-		"noise.txt": "\x00\x01\x02\xff\x00",
+		"a stream.z": "\x78\x9c\x4b\x04\x00\x00\x62\x00\x62", "noise.txt": "\x00\x01\x02\xff\x00",
 	} {
 		if got, err := filetype.Detect(strings.NewReader(content), int64(len(content)), name); !converttest.Refusal(err) {
 			t.Errorf("%s: got %q, %v, want a refusal", name, got, err)

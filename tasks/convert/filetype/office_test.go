@@ -38,6 +38,13 @@ func compound(streams ...string) string {
 // typed is a ZIP whose first member says what it is.
 func typed(mime string) string { return converttest.StoredZIP([2]string{"mimetype", mime}) }
 
+// manifest is a ZIP whose list of parts says what it is.
+func manifest(mime string) string {
+	return converttest.ZIP([2]string{"META-INF/manifest.xml", `<!DOCTYPE manifest:manifest PUBLIC "-//O" "Manifest.dtd">` +
+		`<manifest:manifest xmlns:manifest="http://openoffice.org/2001/manifest"><manifest:file-entry manifest:media-type="image/png" ` +
+		`manifest:full-path="a.png"/><manifest:file-entry manifest:media-type="` + mime + `" manifest:full-path="/"/></manifest:manifest>`})
+}
+
 // packaged is a ZIP of Microsoft's whose list of types speaks of a main part.
 func packaged(kind string) string {
 	return converttest.ZIP([2]string{
@@ -79,6 +86,9 @@ func TestDetectOffice(t *testing.T) {
 		{"a.vsdx", packaged("vnd.ms-visio.drawing.main+xml"), "vsdx"},
 		{"a.odt", typed("application/vnd.oasis.opendocument.text-template"), "ott"},
 		{"a", typed("application/vnd.sun.xml.impress"), "sxi"},
+		{"packed again.epub", converttest.ZIP([2]string{"a", "b"}, [2]string{"mimetype", "application/epub+zip\n"}), "epub"},
+		{"without a type.epub", converttest.ZIP([2]string{"META-INF/container.xml", `<rootfile media-type="application/oebps-package+xml"/>`}), "epub"},
+		{"without a type.sxd", manifest("application/vnd.sun.xml.draw"), "sxd"}, {"a.zip", manifest("text/plain"), "zip"},
 		{"a.pages", pages, "pages"}, {"a.key", pages, "key"}, {"a.zip", pages, "zip"},
 		{"a.cbz", plainZIP, "cbz"}, {"a.cbr", "Rar!\x1a\x07\x00", "cbr"},
 		{"a.odt", flat("text"), "fodt"}, {"a.xml", flat("spreadsheet"), "fods"}, {"a", flat("graphics"), "fodg"},
@@ -103,6 +113,16 @@ func TestDetectRefusesGarbageNamedOffice(t *testing.T) {
 			if got, err := filetype.Detect(strings.NewReader(content), int64(len(content)), name); !converttest.Refusal(err) {
 				t.Errorf("%s with %.5q: got %q, %v, want a refusal", name, content, got, err)
 			}
+		}
+	}
+}
+
+func TestDetectRefusesBrokenZIPs(t *testing.T) {
+	half := packaged("vnd.ms-visio.drawing.main+xml")[:60]
+	for _, name := range []string{"a.docx", "a.odt", "a.epub", "a.vsdx", "a.cbz"} {
+		_, err := filetype.Detect(strings.NewReader(half), int64(len(half)), name)
+		if !converttest.Refusal(err) || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("%s: got %v, want that it is damaged", name, err)
 		}
 	}
 }

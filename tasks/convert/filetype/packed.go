@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"io"
 	"slices"
@@ -38,12 +39,20 @@ func unwrap(r io.Reader, outer Format) Format {
 	return outer
 }
 
-// zipFamily tells the formats that are ZIP files apart by what lies inside.
-func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
+// zipFamily tells the formats that are ZIP files apart by what lies inside. A ZIP that cannot be read is at fault where its name
+// claims one of them.
+func zipFamily(r io.ReaderAt, size int64, claimed Format) (Format, error) {
 	z, err := inflate.ZIP(r, size, engine.DefaultLimits().ArchiveEntries)
-	if err != nil {
-		return "zip"
+	switch {
+	case err == nil:
+		return memberFamily(z, claimed), nil
+	case officeKnown(claimed):
+		return "", engine.Wrap(err, engine.Invalid, "The %s file is damaged: it is not whole, or was changed on its way.", claimed)
 	}
+	return "zip", nil
+}
+
+func memberFamily(z *zip.Reader, claimed Format) Format {
 	if f := declaredType(z); f != "" {
 		return f
 	}
@@ -75,21 +84,44 @@ func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
 	return oneOf(claimed, append([]Format{"zip"}, namedZIPs...)...)
 }
 
-// declaredType reads the stored first member "mimetype" that EPUB and OpenDocument files carry.
+// declaredType reads the type that EPUB and OpenDocument files carry: in the member "mimetype", which should be the first one
+// and is not where a person packed the file again, else in the list of parts.
 func declaredType(z *zip.Reader) Format {
-	if len(z.File) == 0 || z.File[0].Name != "mimetype" || z.File[0].UncompressedSize64 > 256 {
+	if f := declared[strings.TrimSpace(string(part(z, "mimetype", 256)))]; f != "" {
+		return f
+	}
+	if bytes.Contains(part(z, "META-INF/container.xml", 64<<10), []byte("application/oebps-package+xml")) {
+		return "epub"
+	}
+	var manifest struct {
+		Entries []struct {
+			Path string `xml:"full-path,attr"`
+			Type string `xml:"media-type,attr"`
+		} `xml:"file-entry"`
+	}
+	if xml.Unmarshal(part(z, "META-INF/manifest.xml", 1<<20), &manifest) != nil {
 		return ""
 	}
-	f, err := z.File[0].Open()
+	for _, e := range manifest.Entries {
+		if e.Path == "/" {
+			return declared[e.Type]
+		}
+	}
+	return ""
+}
+
+// part is the content of a member, or nothing if it is missing or larger than that.
+func part(z *zip.Reader, name string, most int64) []byte {
+	f, err := z.Open(name)
 	if err != nil {
-		return ""
+		return nil
 	}
 	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return ""
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil || int64(len(text)) > most {
+		return nil
 	}
-	return declared[strings.TrimSpace(string(text))]
+	return text
 }
 
 // isJSON reports whether the start of a file reads as JSON for as far as it goes.
