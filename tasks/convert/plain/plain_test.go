@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -229,14 +227,8 @@ func FuzzDocument(f *testing.F) {
 	f.Add("<table><tr><td><ul><li><pre>a\tb</pre>")
 	f.Add("\U0001F600 \xff ![x](data:image/png;base64,AAAA)")
 	f.Fuzz(func(t *testing.T, text string) {
-		path := filepath.Join(t.TempDir(), "in")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 		for _, from := range []convert.Format{"md", "html", "txt"} {
-			_, err := convert.Convert(t.Context(), documents, convert.Job{
-				In: path, From: from, To: "pdf", Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
-			})
+			_, err := converttest.Convert(t.Context(), t, documents, text, convert.Job{From: from, To: "pdf"})
 			if err != nil && (!converttest.Refusal(err) || strings.Contains(err.Error(), "panic")) {
 				t.Errorf("%s: %v", from, err)
 			}

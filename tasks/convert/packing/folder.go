@@ -1,4 +1,4 @@
-package convert
+package packing
 
 import (
 	"context"
@@ -9,17 +9,18 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
-// UnpackInto writes what is in the job's archive into the folder dir, which is empty. It refuses what Archives refuses.
-func UnpackInto(ctx context.Context, job Job, dir string) error {
+// Unpack writes what is in the job's archive into the folder dir, which is empty. It refuses what Engine refuses.
+func Unpack(ctx context.Context, job convert.Job, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("open a scratch folder: %w", err)
 	}
 	defer root.Close()
-	return job.unpacked(func(u *unpacker) error {
+	return unpacked(job, func(u *unpacker) error {
 		return u.each(ctx, func(m Member, r io.Reader) error { return place(root, m, r) })
 	})
 }
@@ -45,9 +46,9 @@ func place(root *os.Root, m Member, r io.Reader) error {
 	return root.Chtimes(m.Name, m.Modified, m.Modified)
 }
 
-// PackAgain makes the job's output of the archive at path, which a program took out of the job's input. Its size counts as
+// Repack makes the job's output of the archive at path, which a program took out of the job's input. Its size counts as
 // that of the input, so that the ratio holds for both together.
-func PackAgain(ctx context.Context, job Job, path string) error {
+func Repack(ctx context.Context, job convert.Job, path string) error {
 	info, err := os.Stat(job.In)
 	if err != nil {
 		return fmt.Errorf("open the input: %w", err)
@@ -57,7 +58,7 @@ func PackAgain(ctx context.Context, job Job, path string) error {
 	if inner.From, err = filetype.DetectFile(path, ""); err != nil {
 		return err
 	}
-	return inner.unpacked(func(u *unpacker) error {
+	return unpacked(inner, func(u *unpacker) error {
 		u.origin = info.Size()
 		return u.repack(ctx, job.To)
 	})
@@ -65,15 +66,15 @@ func PackAgain(ctx context.Context, job Job, path string) error {
 
 // PackFolder makes the job's output of what a program unpacked into the folder dir, within the same limits as an archive that
 // is read here: links and devices are refused, entries and bytes are counted.
-func PackFolder(ctx context.Context, job Job, dir string) error {
+func PackFolder(ctx context.Context, job convert.Job, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("open a scratch folder: %w", err)
 	}
 	defer root.Close()
-	return job.unpacked(func(u *unpacker) error {
-		return Save(ctx, job.Out(), func(w io.Writer) error {
-			p, err := NewPacker(w, job.To)
+	return unpacked(job, func(u *unpacker) error {
+		return convert.Save(ctx, job.Out(), func(w io.Writer) error {
+			p, err := NewWriter(w, job.To)
 			if err != nil {
 				return err
 			}
@@ -89,7 +90,7 @@ func PackFolder(ctx context.Context, job Job, dir string) error {
 }
 
 // member hands one entry of a folder on.
-func (u *unpacker) member(ctx context.Context, p *Packer, root *os.Root, name string) error {
+func (u *unpacker) member(ctx context.Context, p *Writer, root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if err != nil {
 		return fmt.Errorf("read what was unpacked: %w", err)

@@ -1,4 +1,5 @@
-package convert
+// Package sheet turns tables into each other: csv, xlsx and json.
+package sheet
 
 import (
 	"context"
@@ -9,30 +10,31 @@ import (
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
-// Sheets converts tables: csv, xlsx and json into each other. Of a workbook the first sheet is taken, with the values
+// Engine converts tables: csv, xlsx and json into each other. Of a workbook the first sheet is taken, with the values
 // its formulas had when it was saved; nothing is calculated. JSON is an array of objects, whose keys are the first row in
 // the order they first appear, or an array of arrays. Nothing but a number becomes a number: in a workbook every other
 // value is text, so that "=1+1" stays what it says.
-type Sheets struct{}
+type Engine struct{}
 
-// NewSheets makes the engine.
-func NewSheets() *Sheets { return &Sheets{} }
+// New makes the engine.
+func New() *Engine { return &Engine{} }
 
 // Name is "sheetlib".
-func (*Sheets) Name() string { return "sheetlib" }
+func (*Engine) Name() string { return "sheetlib" }
 
 // Version is that of excelize.
-func (*Sheets) Version() string { return ModuleVersion("github.com/xuri/excelize/v2") }
+func (*Engine) Version() string { return convert.ModuleVersion("github.com/xuri/excelize/v2") }
 
 // Pairs lists csv, xlsx and json, and tsv as an input.
-func (*Sheets) Pairs() []Pair {
-	var pairs []Pair
-	for _, from := range []Format{"csv", "tsv", "xlsx", "json"} {
-		for _, to := range []Format{"csv", "xlsx", "json"} {
+func (*Engine) Pairs() []convert.Pair {
+	var pairs []convert.Pair
+	for _, from := range []convert.Format{"csv", "tsv", "xlsx", "json"} {
+		for _, to := range []convert.Format{"csv", "xlsx", "json"} {
 			if from != to {
-				pairs = append(pairs, Pair{From: from, To: to})
+				pairs = append(pairs, convert.Pair{From: from, To: to})
 			}
 		}
 	}
@@ -52,7 +54,7 @@ type rowWriter interface {
 }
 
 // Convert makes one file.
-func (*Sheets) Convert(ctx context.Context, job Job) ([]string, error) {
+func (*Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	in, err := os.Open(job.In)
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
@@ -66,7 +68,7 @@ func (*Sheets) Convert(ctx context.Context, job Job) ([]string, error) {
 	if job.To == "xlsx" {
 		return []string{job.Out()}, writeXLSX(job, func(out rowWriter) error { return t.copy(ctx, out) })
 	}
-	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
+	return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error {
 		var out rowWriter = newCSVWriter(w)
 		if job.To == "json" {
 			out = &jsonWriter{w: w}
@@ -79,7 +81,7 @@ func (*Sheets) Convert(ctx context.Context, job Job) ([]string, error) {
 type tableInput struct {
 	file *os.File
 	size int64
-	job  Job
+	job  convert.Job
 	cost int64 // of the rows so far, in bytes of output
 }
 
@@ -133,7 +135,7 @@ type budgetReader struct {
 }
 
 func newBudgetReader(ctx context.Context, r io.Reader, limit int64) *budgetReader {
-	return &budgetReader{r: Reader(ctx, r), max: limit, left: limit}
+	return &budgetReader{r: convert.Reader(ctx, r), max: limit, left: limit}
 }
 
 func (b *budgetReader) reset() { b.left = b.max }

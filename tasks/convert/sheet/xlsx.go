@@ -1,4 +1,4 @@
-package convert
+package sheet
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
@@ -90,7 +91,7 @@ func (t *tableInput) checkWorkbook() error {
 }
 
 // writeXLSX makes a workbook of one sheet. Rows go through a scratch file, not through memory.
-func writeXLSX(job Job, fill func(rowWriter) error) error {
+func writeXLSX(job convert.Job, fill func(rowWriter) error) error {
 	book := excelize.NewFile(excelize.Options{TmpDir: job.Dir})
 	defer book.Close()
 	stream, err := book.NewStreamWriter("Sheet1")

@@ -1,4 +1,4 @@
-package convert
+package packing
 
 import (
 	"archive/tar"
@@ -20,13 +20,14 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // unpacker reads an archive's members one after the other and keeps count of what they take.
 type unpacker struct {
-	job      Job
+	job      convert.Job
 	file     *os.File
 	size     int64
 	origin   int64 // bytes of what was asked for, where this lay in it; 0 if this is it
@@ -39,7 +40,7 @@ type visitor func(Member, io.Reader) error
 
 // each visits every member that is a file or a folder, in the archive's order.
 func (u *unpacker) each(ctx context.Context, visit visitor) error {
-	in := &progressReader{Reader: Reader(ctx, io.NewSectionReader(u.file, 0, u.size)), u: u}
+	in := &progressReader{Reader: convert.Reader(ctx, io.NewSectionReader(u.file, 0, u.size)), u: u}
 	var err error
 	switch format := u.job.From; format {
 	case "zip", "jar":
@@ -70,7 +71,7 @@ func (u *unpacker) explain(ctx context.Context, err error) error {
 	case strings.Contains(err.Error(), "encrypt") || strings.Contains(err.Error(), "password"):
 		return engine.Errorf(engine.Invalid, "The %s file is protected by a password.", u.job.From)
 	}
-	return Damaged(ctx, u.job.From, err)
+	return convert.Damaged(ctx, u.job.From, err)
 }
 
 // progressReader reports how much of the packed file has been read.
@@ -88,7 +89,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 }
 
 // SingleName is what the file in a stream of one is called: the job's name without what says that it is packed.
-func SingleName(job Job) string {
+func SingleName(job convert.Job) string {
 	name := strings.Trim(filetype.Stem(job.Name), ". ")
 	if name == "" {
 		return "file"
@@ -96,7 +97,7 @@ func SingleName(job Job) string {
 	return name
 }
 
-func (u *unpacker) compressed(r io.Reader, format Format, read func(io.Reader) error) error {
+func (u *unpacker) compressed(r io.Reader, format convert.Format, read func(io.Reader) error) error {
 	inner, err := inflate.Reader(bufio.NewReaderSize(r, 64<<10), string(format))
 	if err != nil {
 		return err
@@ -217,7 +218,7 @@ func (u *unpacker) open(
 		return err
 	}
 	defer r.Close()
-	return u.visit(visit, m, mode, Reader(ctx, r))
+	return u.visit(visit, m, mode, convert.Reader(ctx, r))
 }
 
 // visit checks a member against the bounds and hands it on with a reader that counts.

@@ -1,4 +1,4 @@
-package convert_test
+package packing_test
 
 import (
 	"archive/tar"
@@ -24,8 +24,12 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/packing"
 )
+
+var archives = packing.New()
 
 // content is what every archive of the tests holds.
 var content = map[string]string{
@@ -152,7 +156,7 @@ func sevenZip(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	tool(t, "7z", "a", "-bd", filepath.Join(dir, "out.7z"), filepath.Join(dir, "in")+"/.")
+	converttest.Tool(t, "7z", "a", "-bd", filepath.Join(dir, "out.7z"), filepath.Join(dir, "in")+"/.")
 	b, err := os.ReadFile(filepath.Join(dir, "out.7z"))
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +191,7 @@ for n in sorted(found): print(n, len(found[n]), found[n][:5] if found[n].isascii
 		path = plain
 	}
 	found := map[string]string{}
-	for line := range strings.Lines(tool(t, "python3", "-c", script, string(format), path)) {
+	for line := range strings.Lines(converttest.Tool(t, "python3", "-c", script, string(format), path)) {
 		name, rest, _ := strings.Cut(line, " ")
 		found[name] = strings.TrimSpace(rest)
 	}
@@ -221,11 +225,11 @@ func TestArchivePairs(t *testing.T) {
 			if err != nil || got != from {
 				t.Fatalf("detected %s, %v", got, err)
 			}
-			for _, to := range convert.Packable() {
+			for _, to := range packing.Writes() {
 				if to == from {
 					continue
 				}
-				path := input{content: archive, from: from, to: to}.path(t)
+				path := converttest.Path(t, archives, archive, convert.Job{From: from, To: to})
 				if got, want := listing(t, path, to), wantListing(); !maps.Equal(got, want) {
 					t.Errorf("%s: got %v, want %v", to, got, want)
 				}
@@ -239,7 +243,7 @@ func TestSingleFiles(t *testing.T) {
 		t.Run(string(from), func(t *testing.T) {
 			packed := compressed(t, from, []byte("hello"))
 			for _, to := range []convert.Format{"zip", "tar"} {
-				path := input{name: "notes.txt." + string(from), content: packed, from: from, to: to}.path(t)
+				path := converttest.Path(t, archives, packed, convert.Job{Name: "notes.txt." + string(from), From: from, To: to})
 				if got := listing(t, path, to); got["notes.txt"] != "5 hello" {
 					t.Errorf("%s: got %v", to, got)
 				}
@@ -255,13 +259,13 @@ func TestHostileMembers(t *testing.T) {
 		strings.Repeat("x", 5000): "cannot be used", "./../x": "leads out",
 	} {
 		t.Run("zip "+name[:min(len(name), 12)], func(t *testing.T) {
-			input{content: zipOf(t, zip.FileHeader{Name: name, Comment: "x"}), from: "zip", to: "tar"}.refused(t, want)
+			converttest.Refused(t, archives, zipOf(t, zip.FileHeader{Name: name, Comment: "x"}), convert.Job{From: "zip", To: "tar"}, want)
 		})
 		if strings.Contains(name, "\x00") {
 			continue // tar has no way to write it
 		}
 		t.Run("tar "+name[:min(len(name), 12)], func(t *testing.T) {
-			input{content: tarOf(t, tar.Header{Name: name, Uname: "x"}), from: "tar", to: "zip"}.refused(t, want)
+			converttest.Refused(t, archives, tarOf(t, tar.Header{Name: name, Uname: "x"}), convert.Job{From: "tar", To: "zip"}, want)
 		})
 	}
 	for name, h := range map[string]tar.Header{
@@ -273,20 +277,20 @@ func TestHostileMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			then := tar.Header{Name: "l/passwd", Uname: "x"}
-			input{content: tarOf(t, h, then), from: "tar", to: "zip"}.refused(t, "link or a device")
+			converttest.Refused(t, archives, tarOf(t, h, then), convert.Job{From: "tar", To: "zip"}, "link or a device")
 		})
 	}
 	t.Run("zip symlink", func(t *testing.T) {
 		h := zip.FileHeader{Name: "l", Comment: "/etc"}
 		h.SetMode(os.ModeSymlink | 0o777)
-		input{content: zipOf(t, h), from: "zip", to: "tar"}.refused(t, "link or a device")
+		converttest.Refused(t, archives, zipOf(t, h), convert.Job{From: "zip", To: "tar"}, "link or a device")
 	})
 	t.Run("same name twice", func(t *testing.T) {
 		twice := zipOf(t, zip.FileHeader{Name: "a"}, zip.FileHeader{Name: "./a"})
-		input{content: twice, from: "zip", to: "tar"}.refused(t, "same name")
+		converttest.Refused(t, archives, twice, convert.Job{From: "zip", To: "tar"}, "same name")
 	})
 	t.Run("names that differ in case", func(t *testing.T) {
-		path := input{content: zipOf(t, zip.FileHeader{Name: "A"}, zip.FileHeader{Name: "a"}), from: "zip", to: "tar"}.path(t)
+		path := converttest.Path(t, archives, zipOf(t, zip.FileHeader{Name: "A"}, zip.FileHeader{Name: "a"}), convert.Job{From: "zip", To: "tar"})
 		if got := listing(t, path, "tar"); len(got) != 2 {
 			t.Errorf("got %v, want both", got)
 		}
@@ -297,18 +301,18 @@ func TestBombs(t *testing.T) {
 	zeros := strings.Repeat("\x00", 12<<20)
 	bomb := zipOf(t, zip.FileHeader{Name: "zeros", Comment: zeros})
 	t.Run("ratio", func(t *testing.T) {
-		input{content: bomb, from: "zip", to: "tar"}.refused(t, "unpacks to more")
+		converttest.Refused(t, archives, bomb, convert.Job{From: "zip", To: "tar"}, "unpacks to more")
 	})
 	for _, c := range []convert.Format{"gz", "bz2", "zst", "xz"} {
 		t.Run(string(c), func(t *testing.T) {
-			input{content: compressed(t, c, []byte(zeros)), from: c, to: "zip"}.refused(t, "unpacks to more")
+			converttest.Refused(t, archives, compressed(t, c, []byte(zeros)), convert.Job{From: c, To: "zip"}, "unpacks to more")
 			packed := compressed(t, c, tarOf(t, tar.Header{Name: "zeros", Uname: zeros}))
-			input{content: packed, from: "tar." + c, to: "zip"}.refused(t, "unpacks to more")
+			converttest.Refused(t, archives, packed, convert.Job{From: "tar." + c, To: "zip"}, "unpacks to more")
 		})
 	}
 	t.Run("nested", func(t *testing.T) { // stays packed, so it is harmless
 		outer := zipOf(t, zip.FileHeader{Name: "bomb.zip", Comment: string(bomb)})
-		path := input{content: outer, from: "zip", to: "tar"}.path(t)
+		path := converttest.Path(t, archives, outer, convert.Job{From: "zip", To: "tar"})
 		if got := listing(t, path, "tar"); len(got) != 1 {
 			t.Errorf("got %v, want the inner archive as it is", got)
 		}
@@ -316,16 +320,16 @@ func TestBombs(t *testing.T) {
 	t.Run("total", func(t *testing.T) {
 		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Unpacked = 1000
-		input{content: sampleZIP(t), from: "zip", to: "tar", limits: limits}.refused(t, "unpacks to more")
+		converttest.Refused(t, archives, sampleZIP(t), convert.Job{From: "zip", To: "tar", Limits: limits}, "unpacks to more")
 	})
 	t.Run("entries", func(t *testing.T) {
 		limits := convert.LimitsOf(engine.DefaultLimits())
 		limits.Entries = 3
-		input{content: sampleZIP(t), from: "zip", to: "tar", limits: limits}.refused(t, "more than 3 entries")
-		input{content: sampleTar(t), from: "tar", to: "zip", limits: limits}.refused(t, "more than 3 entries")
+		converttest.Refused(t, archives, sampleZIP(t), convert.Job{From: "zip", To: "tar", Limits: limits}, "more than 3 entries")
+		converttest.Refused(t, archives, sampleTar(t), convert.Job{From: "tar", To: "zip", Limits: limits}, "more than 3 entries")
 	})
 	t.Run("overlap", func(t *testing.T) {
-		input{content: overlapping(t), from: "zip", to: "tar"}.refused(t, "overlap")
+		converttest.Refused(t, archives, overlapping(t), convert.Job{From: "zip", To: "tar"}, "overlap")
 	})
 }
 
@@ -342,11 +346,11 @@ func overlapping(t *testing.T) []byte {
 func TestAmbiguousDirectory(t *testing.T) {
 	first := zipOf(t, zip.FileHeader{Name: "a", Comment: "one"})
 	second := zipOf(t, zip.FileHeader{Name: "b", Comment: "two"})
-	input{content: append(first, second...), from: "zip", to: "tar"}.refused(t, "ambiguous")
+	converttest.Refused(t, archives, append(first, second...), convert.Job{From: "zip", To: "tar"}, "ambiguous")
 	lying := bytes.Clone(second)
 	end := bytes.LastIndex(lying, []byte("PK\x05\x06"))
 	binary.LittleEndian.PutUint32(lying[end+16:], 1<<30)
-	input{content: lying, from: "zip", to: "tar"}.refused(t, "damaged")
+	converttest.Refused(t, archives, lying, convert.Job{From: "zip", To: "tar"}, "damaged")
 }
 
 func TestDamagedArchives(t *testing.T) {
@@ -362,12 +366,12 @@ func TestDamagedArchives(t *testing.T) {
 				to = "tar"
 			}
 			for _, n := range []int{0, 1, 20, len(whole) / 2, len(whole) - 600} {
-				_, err := input{content: whole[:max(n, 0)], from: from, to: to}.run(t.Context(), t)
-				if err != nil && !refusal(err) {
+				_, err := converttest.Convert(t.Context(), t, archives, whole[:max(n, 0)], convert.Job{From: from, To: to})
+				if err != nil && !converttest.Refusal(err) {
 					t.Errorf("%d bytes: got %v, want a refusal", n, err)
 				}
 			}
-			input{content: whole[:len(whole)/2], from: from, to: to}.refused(t, "")
+			converttest.Refused(t, archives, whole[:len(whole)/2], convert.Job{From: from, To: to}, "")
 		})
 	}
 }
@@ -376,7 +380,7 @@ func TestArchiveEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("cancelled by the user")
 	cancel(reason)
-	if _, err := (input{content: sampleZIP(t), from: "zip", to: "tar"}).run(ctx, t); !errors.Is(err, reason) {
+	if _, err := converttest.Convert(ctx, t, archives, sampleZIP(t), convert.Job{From: "zip", To: "tar"}); !errors.Is(err, reason) {
 		t.Errorf("got %v, want %v", err, reason)
 	}
 }
@@ -392,18 +396,11 @@ func FuzzArchive(f *testing.F) {
 		if from == "tar" {
 			to = "zip"
 		}
-		if _, err := catalog.Route(convert.Format(from), to, "archivelib"); err != nil {
+		if !slices.Contains(packing.Reads(), convert.Format(from)) {
 			return
 		}
-		path := filepath.Join(t.TempDir(), "in")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := convert.Convert(t.Context(), convert.NewArchives(), convert.Job{
-			In: path, Name: "x." + from, From: convert.Format(from), To: to, Dir: t.TempDir(),
-			Limits: convert.LimitsOf(engine.DefaultLimits()),
-		})
-		if err != nil && !refusal(err) {
+		_, err := converttest.Convert(t.Context(), t, archives, content, convert.Job{From: convert.Format(from), To: to})
+		if err != nil && !converttest.Refusal(err) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package convert_test
+package sheet_test
 
 import (
 	"archive/zip"
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,7 +14,11 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/sheet"
 )
+
+var sheets = sheet.New()
 
 func TestCSVToJSON(t *testing.T) {
 	for name, c := range map[string]struct{ csv, want string }{
@@ -37,7 +40,7 @@ func TestCSVToJSON(t *testing.T) {
 		"a very long number": {"a\n12345678901234567890\n", "[\n{\"a\":\"12345678901234567890\"}\n]\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := string(input{content: []byte(c.csv), from: "csv", to: "json"}.output(t)); got != c.want {
+			if got := string(converttest.Output(t, sheets, c.csv, convert.Job{From: "csv", To: "json"})); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
@@ -56,7 +59,7 @@ func TestJSONToCSV(t *testing.T) {
 		"large number": {`[{"a":1e400}]`, "a\n1e400\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := string(input{content: []byte(c.json), from: "json", to: "csv"}.output(t)); got != c.want {
+			if got := string(converttest.Output(t, sheets, c.json, convert.Job{From: "json", To: "csv"})); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -65,7 +68,7 @@ func TestJSONToCSV(t *testing.T) {
 
 func TestXLSX(t *testing.T) {
 	csv := "id,text\n1,=1+1\n007,+cmd|' /C calc'!A0\n-2.5,ü\n"
-	path := input{content: []byte(csv), from: "csv", to: "xlsx"}.path(t)
+	path := converttest.Path(t, sheets, csv, convert.Job{From: "csv", To: "xlsx"})
 	book, err := excelize.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -85,18 +88,18 @@ func TestXLSX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(input{content: content, from: "xlsx", to: "csv"}.output(t)); got != csv {
+	if got := string(converttest.Output(t, sheets, content, convert.Job{From: "xlsx", To: "csv"})); got != csv {
 		t.Errorf("there and back got %q, want %q", got, csv)
 	}
-	got := string(input{content: content, from: "xlsx", to: "json"}.output(t))
+	got := string(converttest.Output(t, sheets, content, convert.Job{From: "xlsx", To: "json"}))
 	if !strings.Contains(got, `{"id":-2.5,"text":"ü"}`) {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestXLSXIsReadable(t *testing.T) {
-	path := input{content: []byte("a,b\n1,x\n"), from: "csv", to: "xlsx"}.path(t)
-	got := tool(t, "python3", "-c", `import sys, zipfile
+	path := converttest.Path(t, sheets, "a,b\n1,x\n", convert.Job{From: "csv", To: "xlsx"})
+	got := converttest.Tool(t, "python3", "-c", `import sys, zipfile
 z = zipfile.ZipFile(sys.argv[1])
 assert z.testzip() is None
 print(z.read("xl/worksheets/sheet1.xml").decode())`, path)
@@ -117,7 +120,7 @@ func TestFormulaIsNotEvaluated(t *testing.T) {
 	if err := book.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(input{content: b.Bytes(), from: "xlsx", to: "csv"}.output(t)); strings.Contains(got, "WEBSERVICE") {
+	if got := string(converttest.Output(t, sheets, b.Bytes(), convert.Job{From: "xlsx", To: "csv"})); strings.Contains(got, "WEBSERVICE") {
 		t.Errorf("got %q, want no formula", got)
 	}
 }
@@ -127,49 +130,50 @@ func TestHostileTables(t *testing.T) {
 	small := convert.LimitsOf(engine.DefaultLimits())
 	small.Text = 1000
 	for name, c := range map[string]struct {
-		in   input
-		want string
+		content string
+		job     convert.Job
+		want    string
 	}{
-		"a million columns":     {input{content: []byte(wide + "\n" + wide), from: "csv", to: "json"}, "columns"},
-		"a million columns out": {input{content: []byte(wide), from: "csv", to: "xlsx"}, "columns"},
-		"deep json": {input{content: []byte(`[{"a":` + strings.Repeat("[", 200_000)), from: "json", to: "csv"},
+		"a million columns":     {wide + "\n" + wide, convert.Job{From: "csv", To: "json"}, "columns"},
+		"a million columns out": {wide, convert.Job{From: "csv", To: "xlsx"}, "columns"},
+		"deep json": {`[{"a":` + strings.Repeat("[", 200_000), convert.Job{From: "json", To: "csv"},
 			"json file cannot be read"},
-		"cut json":    {input{content: []byte(`[{"a":1},{"b`), from: "json", to: "csv"}, "cannot be read"},
-		"json scalar": {input{content: []byte(`[1,2]`), from: "json", to: "csv"}, "no table"},
-		"json mixed":  {input{content: []byte(`[{"a":1},[2]]`), from: "json", to: "csv"}, "no table"},
-		"json text":   {input{content: []byte(`"a"`), from: "json", to: "csv"}, "no table"},
-		"empty json":  {input{content: nil, from: "json", to: "csv"}, "cannot be read"},
-		"many keys":   {input{content: manyKeys(20_000), from: "json", to: "csv"}, "columns"},
-		"sparse":      {input{content: sparse(), from: "json", to: "csv"}, "times as large"},
-		"endless quote": {input{content: []byte("a\n\"" + strings.Repeat("x\n", 5000)), from: "csv", to: "json",
-			limits: small}, "One row"},
-		"huge element": {input{content: []byte(`[{"a":"` + strings.Repeat("x", 9000) + `"}]`), from: "json", to: "csv",
-			limits: small}, "One row"},
-		"no workbook":    {input{content: []byte("PK\x03\x04 nothing"), from: "xlsx", to: "csv"}, "ZIP"},
-		"empty workbook": {input{content: nil, from: "xlsx", to: "csv"}, "ZIP"},
-		"bomb":           {input{content: workbookBomb(t), from: "xlsx", to: "csv"}, "more than this server allows"},
-		"long cell":      {input{content: []byte(strings.Repeat("x", 40_000)), from: "csv", to: "xlsx"}, "cell"},
+		"cut json":    {`[{"a":1},{"b`, convert.Job{From: "json", To: "csv"}, "cannot be read"},
+		"json scalar": {`[1,2]`, convert.Job{From: "json", To: "csv"}, "no table"},
+		"json mixed":  {`[{"a":1},[2]]`, convert.Job{From: "json", To: "csv"}, "no table"},
+		"json text":   {`"a"`, convert.Job{From: "json", To: "csv"}, "no table"},
+		"empty json":  {"", convert.Job{From: "json", To: "csv"}, "cannot be read"},
+		"many keys":   {manyKeys(20_000), convert.Job{From: "json", To: "csv"}, "columns"},
+		"sparse":      {sparse(), convert.Job{From: "json", To: "csv"}, "times as large"},
+		"endless quote": {"a\n\"" + strings.Repeat("x\n", 5000), convert.Job{From: "csv", To: "json",
+			Limits: small}, "One row"},
+		"huge element": {`[{"a":"` + strings.Repeat("x", 9000) + `"}]`, convert.Job{From: "json", To: "csv",
+			Limits: small}, "One row"},
+		"no workbook":    {"PK\x03\x04 nothing", convert.Job{From: "xlsx", To: "csv"}, "ZIP"},
+		"empty workbook": {"", convert.Job{From: "xlsx", To: "csv"}, "ZIP"},
+		"bomb":           {workbookBomb(t), convert.Job{From: "xlsx", To: "csv"}, "more than this server allows"},
+		"long cell":      {strings.Repeat("x", 40_000), convert.Job{From: "csv", To: "xlsx"}, "cell"},
 	} {
-		t.Run(name, func(t *testing.T) { c.in.refused(t, c.want) })
+		t.Run(name, func(t *testing.T) { converttest.Refused(t, sheets, c.content, c.job, c.want) })
 	}
 }
 
-func manyKeys(n int) []byte {
+func manyKeys(n int) string {
 	var b strings.Builder
 	b.WriteString("[{")
 	for i := range n {
 		fmt.Fprintf(&b, `"k%d":1,`, i)
 	}
-	return []byte(b.String() + `"last":1}]`)
+	return b.String() + `"last":1}]`
 }
 
 // sparse names many columns once and then has short rows, each of which is filled up.
-func sparse() []byte {
-	head := strings.TrimSuffix(string(manyKeys(10_000)), "]")
-	return []byte(head + strings.Repeat(",{}", 20_000) + "]")
+func sparse() string {
+	head := strings.TrimSuffix(manyKeys(10_000), "]")
+	return head + strings.Repeat(",{}", 20_000) + "]"
 }
 
-func workbookBomb(t *testing.T) []byte {
+func workbookBomb(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -183,7 +187,7 @@ func workbookBomb(t *testing.T) []byte {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return b.String()
 }
 
 func TestTableEndsWithItsContext(t *testing.T) {
@@ -192,7 +196,7 @@ func TestTableEndsWithItsContext(t *testing.T) {
 	cancel(reason)
 	for _, from := range []convert.Format{"csv", "json"} {
 		content := []byte("[[1]]")
-		if _, err := (input{content: content, from: from, to: "xlsx"}).run(ctx, t); !errors.Is(err, reason) {
+		if _, err := converttest.Convert(ctx, t, sheets, content, convert.Job{From: from, To: "xlsx"}); !errors.Is(err, reason) {
 			t.Errorf("%s: got %v, want %v", from, err, reason)
 		}
 	}
@@ -203,15 +207,9 @@ func FuzzSheet(f *testing.F) {
 	f.Add([]byte(`[{"a":1},{"b":[{}]}]`))
 	f.Add([]byte("\xef\xbb\xbf[[1,null,\"\\u0000\"]]"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		path := filepath.Join(t.TempDir(), "in")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		for _, pair := range [][2]convert.Format{{"csv", "json"}, {"csv", "xlsx"}, {"json", "csv"}, {"xlsx", "csv"}} {
-			_, err := convert.Convert(t.Context(), convert.NewSheets(), convert.Job{
-				In: path, From: pair[0], To: pair[1], Dir: t.TempDir(), Limits: convert.LimitsOf(engine.DefaultLimits()),
-			})
-			if err != nil && (!refusal(err) || strings.Contains(err.Error(), "panic")) {
+			_, err := converttest.Convert(t.Context(), t, sheets, content, convert.Job{From: pair[0], To: pair[1]})
+			if err != nil && (!converttest.Refusal(err) || strings.Contains(err.Error(), "panic")) {
 				t.Errorf("%v: %v", pair, err)
 			}
 		}

@@ -1,4 +1,5 @@
-package convert
+// Package eot puts fonts into Embedded OpenType and takes them out again.
+package eot
 
 import (
 	"context"
@@ -11,28 +12,29 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
-// Fonts wraps TrueType fonts as Embedded OpenType, which old browsers want, and takes them out of it again (W3C Submission
+// Engine wraps TrueType fonts as Embedded OpenType, which old browsers want, and takes them out of it again (W3C Submission
 // EOT, 2008). Fonts that are compressed by the method of its own are refused.
-type Fonts struct{}
+type Engine struct{}
 
-// NewFonts makes the engine.
-func NewFonts() *Fonts { return &Fonts{} }
+// New makes the engine.
+func New() *Engine { return &Engine{} }
 
 // Name is "eotlib".
-func (*Fonts) Name() string { return "eotlib" }
+func (*Engine) Name() string { return "eotlib" }
 
 // Version is that of golang.org/x/image, which reads the names in a font.
-func (*Fonts) Version() string { return ModuleVersion("golang.org/x/image") }
+func (*Engine) Version() string { return convert.ModuleVersion("golang.org/x/image") }
 
 // Pairs lists ttf to eot and eot to ttf and eot.
-func (*Fonts) Pairs() []Pair {
-	return []Pair{{From: "ttf", To: "eot"}, {From: "eot", To: "ttf"}, {From: "eot", To: "eot"}}
+func (*Engine) Pairs() []convert.Pair {
+	return []convert.Pair{{From: "ttf", To: "eot"}, {From: "eot", To: "ttf"}, {From: "eot", To: "eot"}}
 }
 
 // Convert makes one file.
-func (*Fonts) Convert(_ context.Context, job Job) ([]string, error) {
+func (*Engine) Convert(_ context.Context, job convert.Job) ([]string, error) {
 	info, err := os.Stat(job.In)
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
@@ -45,12 +47,12 @@ func (*Fonts) Convert(_ context.Context, job Job) ([]string, error) {
 		return nil, fmt.Errorf("read the input: %w", err)
 	}
 	if job.From == "eot" {
-		if font, err = unwrapEOT(font); err != nil {
+		if font, err = unwrap(font); err != nil {
 			return nil, err
 		}
 	}
 	if job.To == "eot" {
-		if font, err = wrapEOT(font); err != nil {
+		if font, err = wrap(font); err != nil {
 			return nil, err
 		}
 	}
@@ -62,32 +64,32 @@ func (*Fonts) Convert(_ context.Context, job Job) ([]string, error) {
 
 // Where things lie in the header, and what its flags mean.
 const (
-	eotVersion    = 0x00020001
-	eotMagic      = 0x504c
-	eotHeader     = 82 // up to the names
-	eotCompressed = 0x4
-	eotMasked     = 0x10000000
-	eotMask       = 0x50
+	version    = 0x00020001
+	magic      = 0x504c
+	header     = 82 // up to the names
+	compressed = 0x4
+	masked     = 0x10000000
+	mask       = 0x50
 )
 
-func unwrapEOT(b []byte) ([]byte, error) {
+func unwrap(b []byte) ([]byte, error) {
 	le := binary.LittleEndian
-	if len(b) < eotHeader || le.Uint16(b[34:]) != eotMagic || int64(le.Uint32(b[4:])) > int64(len(b)-eotHeader) {
+	if len(b) < header || le.Uint16(b[34:]) != magic || int64(le.Uint32(b[4:])) > int64(len(b)-header) {
 		return nil, engine.Errorf(engine.Invalid, "The eot file is damaged.")
 	}
 	flags, font := le.Uint32(b[12:]), slices.Clone(b[len(b)-int(le.Uint32(b[4:])):])
-	if flags&eotCompressed != 0 {
+	if flags&compressed != 0 {
 		return nil, engine.Errorf(engine.Invalid, "The font in the eot file is compressed by a method that only old browsers know.")
 	}
-	if flags&eotMasked != 0 {
+	if flags&masked != 0 {
 		for i := range font {
-			font[i] ^= eotMask
+			font[i] ^= mask
 		}
 	}
 	return font, nil
 }
 
-func wrapEOT(font []byte) ([]byte, error) {
+func wrap(font []byte) ([]byte, error) {
 	head, errHead := sfntTable(font, "head", 12)
 	os2, errOS2 := sfntTable(font, "OS/2", 86)
 	parsed, errParse := sfnt.Parse(font)
@@ -95,15 +97,15 @@ func wrapEOT(font []byte) ([]byte, error) {
 		return nil, engine.Errorf(engine.Invalid, "The font is damaged, or lacks what an eot file says of it.")
 	}
 	le, be := binary.LittleEndian, binary.BigEndian
-	b := make([]byte, eotHeader)
+	b := make([]byte, header)
 	le.PutUint32(b[4:], uint32(len(font)))
-	le.PutUint32(b[8:], eotVersion)
+	le.PutUint32(b[8:], version)
 	copy(b[16:26], os2[32:42]) // PANOSE
 	b[26] = 1                  // any character set
 	b[27] = byte(be.Uint16(os2[62:]) & 1)
 	le.PutUint32(b[28:], uint32(be.Uint16(os2[4:])))
 	le.PutUint16(b[32:], be.Uint16(os2[8:]))
-	le.PutUint16(b[34:], eotMagic)
+	le.PutUint16(b[34:], magic)
 	for i, at := range []int{42, 46, 50, 54, 78, 82} { // which scripts and code pages it covers
 		le.PutUint32(b[36+4*i:], be.Uint32(os2[at:]))
 	}

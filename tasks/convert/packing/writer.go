@@ -1,4 +1,4 @@
-package convert
+package packing
 
 import (
 	"archive/tar"
@@ -14,6 +14,8 @@ import (
 	fastflate "github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/gantry-engine/gantry/tasks/convert"
 )
 
 // Member is one file or folder of an archive.
@@ -24,46 +26,46 @@ type Member struct {
 	Dir      bool
 }
 
-// Packer writes an archive member by member. It keeps none of a member's bytes. It is not safe for concurrent use.
-type Packer struct {
+// Writer writes an archive member by member. It keeps none of a member's bytes. It is not safe for concurrent use.
+type Writer struct {
 	zip     *zip.Writer
 	tar     *tar.Writer
 	closers []io.Closer // from the inside to the outside
 }
 
-// Packable lists the archives that a Packer writes.
-func Packable() []Format {
-	return []Format{"zip", "tar", "tar.gz", "tar.bz2", "tar.zst"}
+// Writes lists the archives that a Writer writes.
+func Writes() []convert.Format {
+	return []convert.Format{"zip", "tar", "tar.gz", "tar.bz2", "tar.zst"}
 }
 
-// NewPacker starts an archive of one of the Packable formats on w.
-func NewPacker(w io.Writer, format Format) (*Packer, error) {
-	if !slices.Contains(Packable(), format) && !asZIP(format) {
-		return nil, fmt.Errorf("pack %s: possible are %s", format, join(Packable()))
+// NewWriter starts an archive of one of the Writes formats on w.
+func NewWriter(w io.Writer, format convert.Format) (*Writer, error) {
+	if !slices.Contains(Writes(), format) && !asZIP(format) {
+		return nil, fmt.Errorf("pack %s: possible are %v", format, Writes())
 	}
 	if asZIP(format) {
 		z := zip.NewWriter(w)
 		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
 			return fastflate.NewWriter(w, flate.DefaultCompression)
 		})
-		return &Packer{zip: z, closers: []io.Closer{z}}, nil
+		return &Writer{zip: z, closers: []io.Closer{z}}, nil
 	}
 	outer, err := compressor(w, format)
 	if err != nil {
 		return nil, fmt.Errorf("pack %s: %w", format, err)
 	}
 	t := tar.NewWriter(outer)
-	return &Packer{tar: t, closers: []io.Closer{t, outer}}, nil
+	return &Writer{tar: t, closers: []io.Closer{t, outer}}, nil
 }
 
 // asZIP says whether the format is a ZIP: of anything, of an e-book's parts, of a comic's pages.
-func asZIP(f Format) bool { return f == "zip" || f == "oeb" || f == "cbz" }
+func asZIP(f convert.Format) bool { return f == "zip" || f == "oeb" || f == "cbz" }
 
 type uncompressed struct{ io.Writer }
 
 func (uncompressed) Close() error { return nil }
 
-func compressor(w io.Writer, format Format) (io.WriteCloser, error) {
+func compressor(w io.Writer, format convert.Format) (io.WriteCloser, error) {
 	switch format {
 	case "tar.gz":
 		return gzip.NewWriter(w), nil
@@ -77,7 +79,7 @@ func compressor(w io.Writer, format Format) (io.WriteCloser, error) {
 
 // Add writes one member with the bytes of r, which is not read for a folder. A tar needs m.Size; r must then have
 // exactly that many bytes.
-func (p *Packer) Add(m Member, r io.Reader) error {
+func (p *Writer) Add(m Member, r io.Reader) error {
 	w, err := p.start(m)
 	if err != nil {
 		return fmt.Errorf("add %q: %w", m.Name, err)
@@ -95,7 +97,7 @@ func (p *Packer) Add(m Member, r io.Reader) error {
 	return nil
 }
 
-func (p *Packer) start(m Member) (io.Writer, error) {
+func (p *Writer) start(m Member) (io.Writer, error) {
 	name := m.Name
 	if m.Dir {
 		name += "/"
@@ -118,7 +120,7 @@ func (p *Packer) start(m Member) (io.Writer, error) {
 }
 
 // Close ends the archive. Without it the archive is incomplete. It does not close the underlying writer.
-func (p *Packer) Close() error {
+func (p *Writer) Close() error {
 	var errs []error
 	for _, c := range p.closers {
 		errs = append(errs, c.Close())
