@@ -33,7 +33,7 @@ func (o Options) Raster(width, height float64, limit int64) (Raster, error) {
 	}
 	w, h := width*density/pointsPerInch, height*density/pointsPerInch
 	keepW, keepH := 0.0, 0.0
-	if resizes(o) {
+	if o.Resizes() {
 		w, h = o.scaled(w, h)
 		if o.Fit == "crop" && o.Width > 0 && o.Height > 0 {
 			keepW, keepH = float64(o.Width), float64(o.Height)

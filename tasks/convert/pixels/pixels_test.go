@@ -2,7 +2,6 @@ package pixels_test
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"image"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
@@ -31,9 +31,8 @@ func le(numbers ...uint16) (s string) {
 
 // headers are pictures of 640 by 480, as far as their size.
 func headers() map[filetype.Format]string {
-	head := "IHDR" + be(640, 480) + "\x08\x02\x00\x00\x00"
 	return map[filetype.Format]string{
-		"png":  "\x89PNG\r\n\x1a\n" + be(13) + head + be(crc32.ChecksumIEEE([]byte(head))),
+		"png":  string(converttest.PNGHeader(640, 480)),
 		"gif":  "GIF89a" + le(640, 480) + "\x00\x00\x00" + ";",
 		"psd":  "8BPS\x00\x01" + strings.Repeat("\x00", 8) + be(480, 640),
 		"xcf":  "gimp xcf v011\x00" + be(640, 480),
