@@ -18,9 +18,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // server runs the operations beside one that brings a picture in.
 func server(t *testing.T, name string) *enginetest.Server {
 	t.Helper()
