@@ -243,12 +243,16 @@ func (p *process) wait() (Outcome, error) {
 	}
 	outcome := p.outcome()
 	p.judge(outcome)
+	full := p.full(outcome)
 	p.end()
 	if met := p.met.Load(); met != nil {
 		return outcome, p.bounds.exceeded(*met, p.command.Tool.Name)
 	}
 	if p.sink != nil && p.sink.err != nil {
 		return outcome, p.sink.err
+	}
+	if full != nil {
+		return outcome, full
 	}
 	var exit *exec.ExitError
 	if waited != nil && !errors.As(waited, &exit) {

@@ -2,6 +2,7 @@ package toolbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func fenced(t *testing.T, c toolbox.Config, each func(t *testing.T, b *toolbox.B
 
 func open(t testing.TB, c toolbox.Config) *toolbox.Box {
 	t.Helper()
-	c.Scratch = t.TempDir()
+	c.Scratch = cmp.Or(c.Scratch, t.TempDir())
 	b, err := toolbox.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
