@@ -84,6 +84,9 @@ func (p *Pool) Use(ctx context.Context, key string, work func(ctx context.Contex
 		return p.mourn(key, died)
 	}
 	if err != nil || ctx.Err() != nil {
+		if ctx.Err() == nil && w.process.room() < leastRoom {
+			err = w.process.diskFull()
+		}
 		w.discard()
 		return err
 	}

@@ -18,9 +18,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 func newEngine(t *testing.T) *media.Engine {
 	t.Helper()
 	return converttest.Engine(t, "ffmpeg", media.New)

@@ -24,8 +24,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 func poppler(t testing.TB) convert.Engine {
 	t.Helper()
 	return converttest.Engine(t, "poppler", func(ctx context.Context, box *toolbox.Box) *pdftools.Poppler {
