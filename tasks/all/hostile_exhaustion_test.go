@@ -242,11 +242,14 @@ func greedyDocuments() (found []glutton) {
 }
 
 // cells is a workbook of one sheet.
-func cells(sheet string) string {
+func cells(sheet string) string { return sheetOf("", sheet) }
+
+// sheetOf is a workbook of one sheet, before which something stands.
+func sheetOf(before, sheet string) string {
 	const main = `http://schemas.openxmlformats.org/spreadsheetml/2006/main`
 	return openXML("xl/workbook.xml", "spreadsheetml.sheet", `<workbook xmlns="`+main+`" xmlns:r="`+relationships+`"><sheets><sheet name="A" sheetId="1" r:id="s1"/></sheets></workbook>`,
 		`<Relationship Id="s1" Type="`+relationships+`/worksheet" Target="worksheets/sheet1.xml"/>`,
-		packedFile{"xl/worksheets/sheet1.xml", xmlHead + `<worksheet xmlns="` + main + `">` + sheet + `</worksheet>`})
+		packedFile{"xl/worksheets/sheet1.xml", xmlHead + before + `<worksheet xmlns="` + main + `">` + sheet + `</worksheet>`})
 }
 
 // greedyCommands go on for ever, leave processes behind, or write all they can. None starts more than 100 processes.

@@ -96,7 +96,7 @@ func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
 			}
 		}
 	}
-	if has(func(n string) bool { return n == "FixedDocSeq.fdseq" || n == "FixedDocumentSequence.fdseq" }) {
+	if has(func(n string) bool { return strings.HasSuffix(n, ".fdseq") }) {
 		return "xps"
 	}
 	if has(func(n string) bool { return n == "META-INF/MANIFEST.MF" }) {
