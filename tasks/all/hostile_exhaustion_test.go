@@ -104,6 +104,8 @@ func gluttons(t *testing.T) (found []glutton) {
 	}
 	add("a.zip", "tar", engine.Invalid, overlapping(500, string(letters[:8<<20])))
 	add("nested.zip", "tar", "", packed(packedFile{"a.zip", packed(packedFile{"a.zip", packed(packedFile{"a", string(letters[:32<<20])})})}))
+	add("a.rar", "tar", engine.TooLarge, rarBomb(25_000))
+	add("nested.gz", "tar", "", nested(1000))
 	add("names.zip", "tar", engine.TooLarge, overlapping(100_001, "x"))
 	for name, content := range floods(t) {
 		add(name, "jpg", engine.TooLarge, content)

@@ -122,8 +122,8 @@ type disguise struct {
 
 // disguises are those files that some program knows by their content, whatever their name.
 func (c *canary) disguises() (all []disguise) {
-	for n, h := range slices.Concat(hostileDrawings(), hostileFilms(), hostileScans()) {
-		for i := range c.links() {
+	for i := range c.links() {
+		for n, h := range slices.Concat(hostileDrawings(), hostileFilms(), hostileScans()) {
 			all = append(all, disguise{h, c.links()[(n+i)%len(c.links())]})
 		}
 	}
