@@ -110,6 +110,9 @@ func TestTexts(t *testing.T) {
 			if to == "html" && (strings.Count(text, "</html>") != 1 || strings.Count(text, "<body") != 1) {
 				t.Errorf("%q: not one HTML document", pages)
 			}
+			if strings.Contains(text, "/part-") {
+				t.Errorf("%q: the %s shows a path of the machine", pages, to)
+			}
 		}
 	}
 }
