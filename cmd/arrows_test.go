@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/optimize":         {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/pdftools"},
+	"tasks/pdf":              {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/convert/pdftools"},
 	"tasks/watermark":        {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/pdf", "tasks/convert/media"},
 	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
 	"api":                    {"engine", "engine/param", "engine/egress", "engine/link"},
