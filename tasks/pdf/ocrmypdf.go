@@ -35,12 +35,19 @@ func (o *ocrmypdf) read(ctx context.Context, s source, p OCRParams) ([]string, e
 	if p.AutoOrient {
 		args = append(args, "--rotate-pages")
 	}
-	return o.run(ctx, s, args...)
+	count, err := o.pages.countOpen(ctx, s.in)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.run(ctx, s, count, args...); err != nil {
+		return nil, err
+	}
+	return []string{s.out()}, Check(ctx, o.pages, s.out(), "", count)
 }
 
-func (o *ocrmypdf) archive(ctx context.Context, s source, part string) ([]string, error) {
+func (o *ocrmypdf) archive(ctx context.Context, s source, count int, part string) error {
 	// A page of pictures stays one: tesseract is given no time.
-	return o.run(ctx, s, "--output-type", "pdfa-"+part, "--tesseract-timeout", "0", "--skip-text")
+	return o.run(ctx, s, count, "--output-type", "pdfa-"+part, "--tesseract-timeout", "0", "--skip-text")
 }
 
 // The exit codes of ocrmypdf that say what is wrong with a file.
@@ -52,11 +59,7 @@ const (
 // ocrPage is what the program says when it is done with a page.
 var ocrPage = regexp.MustCompile(`^\s*(\d+) Page rotation`)
 
-func (o *ocrmypdf) run(ctx context.Context, s source, args ...string) ([]string, error) {
-	count, err := o.pages.countOpen(ctx, s.in)
-	if err != nil {
-		return nil, err
-	}
+func (o *ocrmypdf) run(ctx context.Context, s source, count int, args ...string) error {
 	c := o.box.Command(o.tool, s.dir)
 	c.Env = oneThread
 	c.OnLine = func(line string) {
@@ -70,16 +73,16 @@ func (o *ocrmypdf) run(ctx context.Context, s source, args ...string) ([]string,
 	c.Args = append(c.Args, c.In(s.in), c.Path(s.out()))
 	outcome, err := c.Run(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case outcome.Exit == ocrEncrypted:
-		return nil, errLocked
+		return errLocked
 	case outcome.Exit == ocrPDFA:
-		return nil, errNotArchivable
+		return errNotArchivable
 	}
 	if err := outcome.Err(); err != nil {
-		return nil, damaged(err)
+		return damaged(err)
 	}
-	return []string{s.out()}, Check(ctx, o.pages, s.out(), "", count)
+	return nil
 }
