@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/chrome"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/oneshot"
@@ -94,7 +95,7 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 	for _, e := range unpackers {
 		all = append(all, e)
 	}
-	return slices.DeleteFunc(append(all, convert.Builtin()...), func(e convert.Engine) bool { return e == nil })
+	return slices.DeleteFunc(append(all, embedded.Engines()...), func(e convert.Engine) bool { return e == nil })
 }
 
 // found is an engine as what the catalog takes, with nil for one that is not there.

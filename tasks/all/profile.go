@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -41,7 +42,7 @@ func Counts(ctx context.Context, box *toolbox.Box) []Count {
 	whole := Catalog(ctx, box)
 	engines := slices.DeleteFunc(whole.Engines(), func(e convert.Engine) bool { return slices.Contains(beyond, e.Name()) })
 	return []Count{
-		{"embedded", convert.Embedded().Size()}, {"recommended", convert.New(engines...).Size()}, {"full", whole.Size()},
+		{"embedded", convert.New(embedded.Engines()...).Size()}, {"recommended", convert.New(engines...).Size()}, {"full", whole.Size()},
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/zipfile"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Params are what an archive task takes.
@@ -24,7 +25,7 @@ type Params struct {
 	Filename     string `json:"filename" doc:"Name of the archive with its extension; by default archive and that."`
 }
 
-func (p Params) want() convert.Want { return convert.Want{To: convert.ParseFormat(p.OutputFormat)} }
+func (p Params) want() convert.Want { return convert.Want{To: filetype.Parse(p.OutputFormat)} }
 
 // Packer makes archives that this program cannot write by itself. Its methods may be called from any number of goroutines.
 type Packer interface {
@@ -70,7 +71,7 @@ func (h handler) Run(ctx context.Context, r *engine.Run, p Params) (engine.Resul
 	if err != nil {
 		return engine.Result{}, err
 	}
-	format := convert.ParseFormat(p.OutputFormat)
+	format := filetype.Parse(p.OutputFormat)
 	out := filepath.Join(dir, "archive."+string(format)) // 7-Zip adds an extension where there is none
 	result := engine.Result{Engine: engineName, Version: convert.NewArchives().Version()}
 	switch {

@@ -22,6 +22,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/packed"
 )
 
@@ -144,7 +145,7 @@ func TestArchive(t *testing.T) {
 			if name := task.Result.Files[0].Name; name != "archive."+string(format) {
 				t.Errorf("got name %q", name)
 			}
-			if detected, err := convert.Detect(bytes.NewReader(first), int64(len(first)), ""); err != nil || detected != format {
+			if detected, err := filetype.Detect(bytes.NewReader(first), int64(len(first)), ""); err != nil || detected != format {
 				t.Errorf("detected %s, %v", detected, err)
 			}
 			if _, second := pack(t, `{"output_format":"`+string(format)+`"}`, sample...); !bytes.Equal(first, second) {

@@ -22,7 +22,7 @@ func NewArchives() *Archives { return &Archives{} }
 func (*Archives) Name() string { return "archivelib" }
 
 // Version is that of github.com/klauspost/compress.
-func (*Archives) Version() string { return moduleVersion("github.com/klauspost/compress") }
+func (*Archives) Version() string { return ModuleVersion("github.com/klauspost/compress") }
 
 // Pairs lists zip, tar, 7z, rar, compressed tar and single compressed files to zip and to tar with its compressions, svg and
 // svgz into each other, and cbr to cbz.
@@ -72,8 +72,8 @@ func (j Job) unpacked(read func(*unpacker) error) error {
 // inflate unpacks one text.
 func (j Job) inflate(ctx context.Context) error {
 	return j.unpacked(func(u *unpacker) error {
-		return save(j.Out(), func(w io.Writer) error {
-			return u.explain(ctx, u.compressed(&contextReader{ctx, u.file}, "gz", func(r io.Reader) error {
+		return Save(ctx, j.Out(), func(w io.Writer) error {
+			return u.explain(ctx, u.compressed(Reader(ctx, u.file), "gz", func(r io.Reader) error {
 				_, err := io.Copy(w, &memberReader{r: r, u: u})
 				return err
 			}))
@@ -84,9 +84,9 @@ func (j Job) inflate(ctx context.Context) error {
 // deflate packs one text.
 func (j Job) deflate(ctx context.Context) error {
 	return j.unpacked(func(u *unpacker) error {
-		return save(j.Out(), func(w io.Writer) error {
+		return Save(ctx, j.Out(), func(w io.Writer) error {
 			z := gzip.NewWriter(w)
-			_, err := io.Copy(z, &contextReader{ctx, u.file})
+			_, err := io.Copy(z, Reader(ctx, u.file))
 			return errors.Join(err, z.Close())
 		})
 	})
@@ -94,8 +94,8 @@ func (j Job) deflate(ctx context.Context) error {
 
 // repack writes the members into the job's output.
 func (u *unpacker) repack(ctx context.Context, to Format) error {
-	return save(u.job.Out(), func(w io.Writer) error {
-		p, err := NewPacker(&contextWriter{ctx, w}, to)
+	return Save(ctx, u.job.Out(), func(w io.Writer) error {
+		p, err := NewPacker(w, to)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // content is what every archive of the tests holds.
@@ -216,7 +217,7 @@ func TestArchivePairs(t *testing.T) {
 			default:
 				archive = compressed(t, from[len("tar."):], inner)
 			}
-			got, err := convert.Detect(bytes.NewReader(archive), int64(len(archive)), "")
+			got, err := filetype.Detect(bytes.NewReader(archive), int64(len(archive)), "")
 			if err != nil || got != from {
 				t.Fatalf("detected %s, %v", got, err)
 			}
@@ -391,7 +392,7 @@ func FuzzArchive(f *testing.F) {
 		if from == "tar" {
 			to = "zip"
 		}
-		if _, err := embedded.Route(convert.Format(from), to, "archivelib"); err != nil {
+		if _, err := catalog.Route(convert.Format(from), to, "archivelib"); err != nil {
 			return
 		}
 		path := filepath.Join(t.TempDir(), "in")

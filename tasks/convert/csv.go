@@ -7,7 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/gantry-engine/gantry/engine"
 )
+
+// sniffLen is how much of a file's start decides its encoding and its separator.
+const sniffLen = 64 << 10
 
 // readCSV reads RFC 4180 and what is near it: other separators, stray quotes, rows of different lengths.
 func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error {
@@ -32,7 +37,7 @@ func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error
 			return csvError(err)
 		}
 		if len(record) > t.job.Limits.Columns {
-			return tooLarge("The table has more than %d columns.", t.job.Limits.Columns)
+			return engine.Errorf(engine.TooLarge, "The table has more than %d columns.", t.job.Limits.Columns)
 		}
 		cells := make([]cell, len(record))
 		for i, text := range record {
@@ -47,7 +52,7 @@ func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error
 func csvError(err error) error {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		return invalid("The csv file cannot be read: %v.", err)
+		return engine.Errorf(engine.Invalid, "The csv file cannot be read: %v.", err)
 	}
 	return err
 }

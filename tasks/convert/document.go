@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Documents converts between Markdown, HTML and plain text, and renders them as PDF. The rendering is plain: headings,
@@ -30,7 +31,7 @@ func NewDocuments() *Documents { return &Documents{} }
 func (*Documents) Name() string { return "plain" }
 
 // Version is that of goldmark, the Markdown parser.
-func (*Documents) Version() string { return moduleVersion("github.com/yuin/goldmark") }
+func (*Documents) Version() string { return ModuleVersion("github.com/yuin/goldmark") }
 
 // Pairs lists md to html and pdf, html to md and pdf, txt to pdf.
 func (*Documents) Pairs() []Pair {
@@ -47,15 +48,15 @@ func (*Documents) Convert(ctx context.Context, job Job) ([]string, error) {
 		return nil, err
 	}
 	if job.From == "txt" {
-		return []string{job.Out()}, save(job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
+		return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
 	}
 	if job.From == "md" {
-		if text, err = markdownToHTML(ctx, text, Stem(job.Name)); err != nil {
+		if text, err = markdownToHTML(ctx, text, filetype.Stem(job.Name)); err != nil {
 			return nil, err
 		}
 	}
 	job.Progress(30)
-	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
+	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
 		switch job.To {
 		case "md":
 			return htmlToMarkdown(ctx, w, text)
@@ -79,7 +80,7 @@ func readText(job Job) (string, error) {
 		return "", fmt.Errorf("read the input: %w", err)
 	}
 	if int64(len(raw)) > job.Limits.Text {
-		return "", tooLarge("The %s file is larger than the limit of %d MiB.", job.From, job.Limits.Text>>20)
+		return "", engine.Errorf(engine.TooLarge, "The %s file is larger than the limit of %d MiB.", job.From, job.Limits.Text>>20)
 	}
 	return decodeText(raw, job.From), nil
 }
@@ -105,7 +106,7 @@ func markdownToHTML(ctx context.Context, text, title string) (page string, err e
 	var body, out strings.Builder
 	err = goldmark.New(
 		goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithParserOptions(bounded(ctx)),
-	).Convert([]byte(text), &contextWriter{ctx, &body})
+	).Convert([]byte(text), Writer(ctx, &body))
 	if err != nil {
 		return "", err
 	}
@@ -125,7 +126,7 @@ func htmlToMarkdown(ctx context.Context, w io.Writer, text string) error {
 	}
 	out, err := htmltomarkdown.ConvertNode(doc, converter.WithContext(ctx))
 	if err != nil {
-		return damaged(ctx, "html", err)
+		return Damaged(ctx, "html", err)
 	}
 	_, err = w.Write(append(bytes.TrimSpace(out), '\n'))
 	return err

@@ -169,7 +169,7 @@ func TestHostileDocuments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, to := range []convert.Format{"pdf", "html", "md"} {
-				if _, err := embedded.Route(c.from, to, ""); err != nil {
+				if _, err := catalog.Route(c.from, to, ""); err != nil {
 					continue
 				}
 				c.to = to

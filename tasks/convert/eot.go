@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/text/encoding/unicode"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Fonts wraps TrueType fonts as Embedded OpenType, which old browsers want, and takes them out of it again (W3C Submission
@@ -22,7 +24,7 @@ func NewFonts() *Fonts { return &Fonts{} }
 func (*Fonts) Name() string { return "eotlib" }
 
 // Version is that of golang.org/x/image, which reads the names in a font.
-func (*Fonts) Version() string { return moduleVersion("golang.org/x/image") }
+func (*Fonts) Version() string { return ModuleVersion("golang.org/x/image") }
 
 // Pairs lists ttf to eot and eot to ttf and eot.
 func (*Fonts) Pairs() []Pair {
@@ -36,7 +38,7 @@ func (*Fonts) Convert(_ context.Context, job Job) ([]string, error) {
 		return nil, fmt.Errorf("open the input: %w", err)
 	}
 	if info.Size() > job.Limits.Text {
-		return nil, tooLarge("The font is larger than %d MiB.", job.Limits.Text>>20)
+		return nil, engine.Errorf(engine.TooLarge, "The font is larger than %d MiB.", job.Limits.Text>>20)
 	}
 	font, err := os.ReadFile(job.In)
 	if err != nil {
@@ -71,11 +73,11 @@ const (
 func unwrapEOT(b []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(b) < eotHeader || le.Uint16(b[34:]) != eotMagic || int64(le.Uint32(b[4:])) > int64(len(b)-eotHeader) {
-		return nil, invalid("The eot file is damaged.")
+		return nil, engine.Errorf(engine.Invalid, "The eot file is damaged.")
 	}
 	flags, font := le.Uint32(b[12:]), slices.Clone(b[len(b)-int(le.Uint32(b[4:])):])
 	if flags&eotCompressed != 0 {
-		return nil, invalid("The font in the eot file is compressed by a method that only old browsers know.")
+		return nil, engine.Errorf(engine.Invalid, "The font in the eot file is compressed by a method that only old browsers know.")
 	}
 	if flags&eotMasked != 0 {
 		for i := range font {
@@ -90,7 +92,7 @@ func wrapEOT(font []byte) ([]byte, error) {
 	os2, errOS2 := sfntTable(font, "OS/2", 86)
 	parsed, errParse := sfnt.Parse(font)
 	if errHead != nil || errOS2 != nil || errParse != nil {
-		return nil, invalid("The font is damaged, or lacks what an eot file says of it.")
+		return nil, engine.Errorf(engine.Invalid, "The font is damaged, or lacks what an eot file says of it.")
 	}
 	le, be := binary.LittleEndian, binary.BigEndian
 	b := make([]byte, eotHeader)
@@ -110,7 +112,7 @@ func wrapEOT(font []byte) ([]byte, error) {
 		text, _ := parsed.Name(nil, id) // one that is not there stays empty
 		name, err := unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewEncoder().Bytes([]byte(text))
 		if err != nil || len(name) > 1<<15 {
-			return nil, invalid("The font's names cannot be read.")
+			return nil, engine.Errorf(engine.Invalid, "The font's names cannot be read.")
 		}
 		b = append(le.AppendUint16(b, uint16(len(name))), name...)
 		b = append(b, 0, 0)

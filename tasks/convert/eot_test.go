@@ -6,13 +6,13 @@ import (
 
 	"golang.org/x/image/font/gofont/goregular"
 
-	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // TestEOT wraps a font and takes it out again.
 func TestEOT(t *testing.T) {
 	wrapped := input{content: goregular.TTF, from: "ttf", to: "eot"}.output(t)
-	if got, err := convert.Detect(bytes.NewReader(wrapped), int64(len(wrapped)), ""); err != nil || got != "eot" {
+	if got, err := filetype.Detect(bytes.NewReader(wrapped), int64(len(wrapped)), ""); err != nil || got != "eot" {
 		t.Errorf("got %s, %v, want eot", got, err)
 	}
 	if !bytes.Contains(wrapped, []byte("G\x00o\x00 \x00R\x00e\x00g\x00u\x00l\x00a\x00r\x00")) {

@@ -62,6 +62,12 @@ func uprightEXIF(tiff []byte) []byte {
 	return out
 }
 
+func hasSignature(r io.ReaderAt, at int64, sig string) bool {
+	got := make([]byte, len(sig))
+	_, err := r.ReadAt(got, at)
+	return err == nil && string(got) == sig
+}
+
 // eachOrientation visits the values of the tag in the first directory, with their place, until visit returns false.
 func eachOrientation(r io.ReaderAt, base int64, visit func(order binary.ByteOrder, at int64, value []byte) bool) {
 	head := make([]byte, 8)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // UnpackInto writes what is in the job's archive into the folder dir, which is empty. It refuses what Archives refuses.
@@ -52,7 +54,7 @@ func PackAgain(ctx context.Context, job Job, path string) error {
 	}
 	inner := job
 	inner.In = path
-	if inner.From, err = DetectFile(path, ""); err != nil {
+	if inner.From, err = filetype.DetectFile(path, ""); err != nil {
 		return err
 	}
 	return inner.unpacked(func(u *unpacker) error {
@@ -70,8 +72,8 @@ func PackFolder(ctx context.Context, job Job, dir string) error {
 	}
 	defer root.Close()
 	return job.unpacked(func(u *unpacker) error {
-		return save(job.Out(), func(w io.Writer) error {
-			p, err := NewPacker(&contextWriter{ctx, w}, job.To)
+		return Save(ctx, job.Out(), func(w io.Writer) error {
+			p, err := NewPacker(w, job.To)
 			if err != nil {
 				return err
 			}

@@ -12,10 +12,11 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 )
 
-// embedded is shared: compiling the HEIC decoder takes a second.
-var embedded = convert.Embedded()
+// catalog is shared: compiling the HEIC decoder takes a second.
+var catalog = convert.New(embedded.Engines()...)
 
 // input is one conversion of a test.
 type input struct {
@@ -35,7 +36,7 @@ func (in input) run(ctx context.Context, t *testing.T) ([]string, error) {
 	if in.limits == (convert.Limits{}) {
 		in.limits = convert.LimitsOf(engine.DefaultLimits())
 	}
-	route, err := embedded.Route(in.from, in.to, "")
+	route, err := catalog.Route(in.from, in.to, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,9 @@
 package convert
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -13,14 +11,15 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
-	"os"
 
 	"github.com/HugoSmits86/nativewebp"
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Images converts pictures with Go's own codecs and those of golang.org/x/image. EXIF and ICC profile are carried over
@@ -38,7 +37,7 @@ func NewImages() *Images { return &Images{} }
 func (*Images) Name() string { return "imagelib" }
 
 // Version is that of golang.org/x/image.
-func (*Images) Version() string { return moduleVersion("golang.org/x/image") }
+func (*Images) Version() string { return ModuleVersion("golang.org/x/image") }
 
 // Pairs lists jpg, png, gif, bmp, tiff, webp, ico and heic to jpg, png, gif, bmp, tiff, webp and pdf.
 func (*Images) Pairs() []Pair {
@@ -88,36 +87,14 @@ func (e *Images) Convert(ctx context.Context, job Job) ([]string, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
-		return encode(&contextWriter{ctx: ctx, w: w}, img, job, meta)
+	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
+		return encode(w, img, job, meta)
 	})
-}
-
-type contextWriter struct {
-	ctx context.Context //nolint:containedctx // a writer for code that takes no context
-	w   io.Writer
-}
-
-func (c *contextWriter) Write(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
-}
-
-// save creates a file and fills it through a buffer.
-func save(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("create the output: %w", err)
-	}
-	b := bufio.NewWriterSize(f, 64<<10)
-	return errors.Join(write(b), b.Flush(), f.Close())
 }
 
 // SavePicture writes a picture as job.To, which is a format that Images makes, to path.
 func SavePicture(ctx context.Context, path string, img image.Image, job Job) error {
-	return save(path, func(w io.Writer) error { return encode(&contextWriter{ctx: ctx, w: w}, img, job, metadata{}) })
+	return Save(ctx, path, func(w io.Writer) error { return encode(w, img, job, metadata{}) })
 }
 
 func encode(w io.Writer, img image.Image, job Job, meta metadata) error {
@@ -170,8 +147,8 @@ func Resize(img image.Image, o Options, limit int64) (image.Image, error) {
 		return img, nil
 	}
 	w, h := target(img.Bounds().Size(), o)
-	if err := checkPixels(w, h, limit); err != nil {
-		return nil, tooLarge("The asked size is larger than the limit of %d megapixels.", limit/1_000_000)
+	if err := pixels.Check(w, h, limit); err != nil {
+		return nil, engine.Errorf(engine.TooLarge, "The asked size is larger than the limit of %d megapixels.", limit/1_000_000)
 	}
 	if image.Pt(w, h) == img.Bounds().Size() {
 		return img, nil
@@ -189,7 +166,7 @@ func fitsWebP(size image.Point, o Options) error {
 		size.X, size.Y = target(size, o)
 	}
 	if size.X > most || size.Y > most {
-		return tooLarge("A webp image has at most %d pixels a side; give a smaller width or height.", most)
+		return engine.Errorf(engine.TooLarge, "A webp image has at most %d pixels a side; give a smaller width or height.", most)
 	}
 	return nil
 }
@@ -216,14 +193,14 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 	w, h := s.config.Width, s.config.Height
 	if resizes(job.Options) {
 		w, h = target(image.Pt(w, h), job.Options)
-		if err := checkPixels(w, h*s.frames, job.Limits.Pixels); err != nil {
-			return tooLarge("The %d frames are together larger than the limit of %d megapixels.", s.frames,
+		if err := pixels.Check(w, h*s.frames, job.Limits.Pixels); err != nil {
+			return engine.Errorf(engine.TooLarge, "The %d frames are together larger than the limit of %d megapixels.", s.frames,
 				job.Limits.Pixels/1_000_000)
 		}
 	}
 	g, err := gif.DecodeAll(s.reader(ctx))
 	if err != nil {
-		return damaged(ctx, s.format, err)
+		return Damaged(ctx, s.format, err)
 	}
 	job.Progress(30)
 	if resizes(job.Options) {
@@ -235,7 +212,7 @@ func convertAnimation(ctx context.Context, s *source, job Job) error {
 			return out
 		})
 	}
-	return save(job.Out(), func(w io.Writer) error { return gif.EncodeAll(&contextWriter{ctx, w}, g) })
+	return Save(ctx, job.Out(), func(w io.Writer) error { return gif.EncodeAll(w, g) })
 }
 
 func opaque(img image.Image) bool {

@@ -32,9 +32,9 @@ func endsAsJPEG(s *source) bool {
 func jpegToPDF(ctx context.Context, s *source, job Job) error {
 	picture := s.reader(ctx)
 	if job.Options.Strip {
-		picture = &contextReader{ctx: ctx, r: bareJPEG(s.file, s.size)}
+		picture = Reader(ctx, bareJPEG(s.file, s.size))
 	}
-	return save(job.Out(), func(w io.Writer) error {
+	return Save(ctx, job.Out(), func(w io.Writer) error {
 		return onePage(w, picture, "JPG", image.Pt(s.config.Width, s.config.Height), s.turn)
 	})
 }

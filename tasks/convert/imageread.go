@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert/heif"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // source is an open picture whose header has been read and found within bounds.
@@ -58,24 +58,7 @@ func (s *source) Close() error { return s.file.Close() }
 
 // reader starts at the first byte and fails when the conversion's context ends.
 func (s *source) reader(ctx context.Context) io.Reader {
-	return bufio.NewReader(&contextReader{ctx: ctx, r: io.NewSectionReader(s.file, 0, s.size)})
-}
-
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // a reader for code that takes no context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
-var configDecoders = map[Format]func(io.Reader) (image.Config, error){
-	"jpg": jpeg.DecodeConfig, "png": png.DecodeConfig, "gif": gif.DecodeConfig, "bmp": bmp.DecodeConfig,
-	"tiff": tiff.DecodeConfig, "webp": webp.DecodeConfig, "ico": ico.DecodeConfig,
+	return bufio.NewReader(Reader(ctx, io.NewSectionReader(s.file, 0, s.size)))
 }
 
 var decoders = map[Format]func(io.Reader) (image.Image, error){
@@ -92,57 +75,40 @@ func (s *source) readHeader(ctx context.Context, limit int64) error {
 		}
 	}
 	var err error
-	if s.config, err = configDecoders[s.format](s.reader(ctx)); err != nil {
-		return damaged(ctx, s.format, err)
+	if s.config, err = pixels.DecodeConfig(s.reader(ctx), s.format); err != nil {
+		return Damaged(ctx, s.format, err)
 	}
-	if err := checkPixels(s.config.Width, s.config.Height, limit); err != nil {
+	if err := pixels.Check(s.config.Width, s.config.Height, limit); err != nil {
 		return err
 	}
 	if s.format != "gif" {
 		return nil
 	}
-	frames, pixels, err := gifSize(s.reader(ctx))
+	frames, total, err := pixels.GIF(s.reader(ctx))
 	if err != nil && frames == 0 {
-		return damaged(ctx, s.format, err)
+		return Damaged(ctx, s.format, err)
 	}
 	s.frames = max(frames, 1)
-	return checkPixels(1, int(max(pixels, int64(s.config.Width)*int64(s.config.Height))), limit)
-}
-
-func damaged(ctx context.Context, format Format, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
-}
-
-func checkPixels(width, height int, limit int64) error {
-	if width <= 0 || height <= 0 {
-		return invalid("The image has no pixels.")
-	}
-	if int64(height) > limit/int64(width) {
-		return tooLarge("The image is larger than the limit of %d megapixels.", limit/1_000_000)
-	}
-	return nil
+	return pixels.Check(1, int(max(total, int64(s.config.Width)*int64(s.config.Height))), limit)
 }
 
 // checkIcons reads the true size of each picture in an icon file; the directory's own numbers end at 256 and may lie.
 func checkIcons(r io.ReaderAt, limit int64) error {
 	head := make([]byte, 6)
 	if _, err := r.ReadAt(head, 0); err != nil {
-		return invalid("The ico file is damaged.")
+		return engine.Errorf(engine.Invalid, "The ico file is damaged.")
 	}
 	entry := make([]byte, 16)
 	for i := range int64(binary.LittleEndian.Uint16(head[4:])) {
 		if _, err := r.ReadAt(entry, 6+16*i); err != nil {
-			return invalid("The ico file is damaged.")
+			return engine.Errorf(engine.Invalid, "The ico file is damaged.")
 		}
 		at := int64(binary.LittleEndian.Uint32(entry[12:]))
 		width, height, err := iconSize(r, at)
 		if err != nil {
-			return invalid("The ico file is damaged.")
+			return engine.Errorf(engine.Invalid, "The ico file is damaged.")
 		}
-		if err := checkPixels(width, height, limit); err != nil {
+		if err := pixels.Check(width, height, limit); err != nil {
 			return err
 		}
 	}
@@ -179,22 +145,22 @@ func (s *source) decode(ctx context.Context, heic *heif.Decoder, limit int64) (i
 		img, err = decoders[s.format](s.reader(ctx))
 	}
 	if err != nil {
-		return nil, damaged(ctx, s.format, err)
+		return nil, Damaged(ctx, s.format, err)
 	}
 	return upright(img, s.turn), nil
 }
 
 func (s *source) decodeHEIC(ctx context.Context, heic *heif.Decoder, limit int64) (image.Image, error) {
 	if s.size > limit { // a picture that takes more bytes than it may have pixels
-		return nil, tooLarge("The heic file is too large.")
+		return nil, engine.Errorf(engine.TooLarge, "The heic file is too large.")
 	}
 	file := make([]byte, s.size)
 	if _, err := io.ReadFull(s.reader(ctx), file); err != nil {
-		return nil, damaged(ctx, s.format, err)
+		return nil, Damaged(ctx, s.format, err)
 	}
-	img, err := heic.Decode(ctx, file, func(w, h int) error { return checkPixels(w, h, limit) })
+	img, err := heic.Decode(ctx, file, func(w, h int) error { return pixels.Check(w, h, limit) })
 	if errors.Is(err, heif.ErrDecode) {
-		return nil, invalid("The heic file is damaged or of a kind that cannot be read.")
+		return nil, engine.Errorf(engine.Invalid, "The heic file is damaged or of a kind that cannot be read.")
 	}
 	return img, err
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
-var errNotTable = invalid("The json file is no table: it must be an array of objects or an array of arrays.")
+var errNotTable = engine.Errorf(engine.Invalid, "The json file is no table: it must be an array of objects or an array of arrays.")
 
 // readJSON reads the file twice when it holds objects: the columns are the keys of all of them.
 func (t *tableInput) readJSON(ctx context.Context, emit func([]cell) error) error {
@@ -23,7 +25,7 @@ func (t *tableInput) readJSON(ctx context.Context, emit func([]cell) error) erro
 		return members(raw, func(key string, _ json.RawMessage) error {
 			if _, ok := columns[key]; !ok {
 				if len(header) == t.job.Limits.Columns {
-					return tooLarge("The table has more than %d columns.", t.job.Limits.Columns)
+					return engine.Errorf(engine.TooLarge, "The table has more than %d columns.", t.job.Limits.Columns)
 				}
 				columns[key] = len(header)
 				header = append(header, cell{text: key})
@@ -89,7 +91,7 @@ func (t *tableInput) loneObject(ctx context.Context, visit func(json.RawMessage)
 func jsonError(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return invalid("The json file cannot be read: %v.", err)
+		return engine.Errorf(engine.Invalid, "The json file cannot be read: %v.", err)
 	}
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // maxMarks is how many marks such as * and [ one paragraph may have. Matching them takes the parser quadratic time: a
@@ -48,7 +50,7 @@ func (s *stopper) Parse(block ast.Node, _ text.Reader, _ parser.Context) ast.Nod
 		s.block, s.marks = block, 0
 	}
 	if s.marks++; s.marks > maxMarks {
-		panic(stop{tooLarge("The md file has a paragraph with more than %d marks such as * and [.", maxMarks)})
+		panic(stop{engine.Errorf(engine.TooLarge, "The md file has a paragraph with more than %d marks such as * and [.", maxMarks)})
 	}
 	if err := context.Cause(s.ctx); err != nil {
 		panic(stop{err})
@@ -70,7 +72,7 @@ func checkTables(text string) error {
 		}
 	}
 	if widest*lines > maxCells {
-		return tooLarge("The md file has a table that is too wide for its number of lines.")
+		return engine.Errorf(engine.TooLarge, "The md file has a table that is too wide for its number of lines.")
 	}
 	return nil
 }

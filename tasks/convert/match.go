@@ -7,6 +7,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // offers are the conversions that some worker offers.
@@ -25,7 +26,7 @@ type Want struct {
 }
 
 func (p Params) want() Want {
-	return Want{From: ParseFormat(p.InputFormat), To: ParseFormat(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
+	return Want{From: filetype.Parse(p.InputFormat), To: filetype.Parse(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // MatchBy is the Operation.Match of tasks that ask for what want says.
@@ -60,7 +61,7 @@ func Match(w Want, known []engine.File, rows []engine.Row) (tool string, problem
 	}
 	tool = offered.tool(w)
 	for _, f := range known {
-		if w.From = formatOf(f); w.From == "" {
+		if w.From = filetype.OfMedia(f.MIME); w.From == "" {
 			continue
 		}
 		switch t := offered.tool(w); t {

@@ -17,7 +17,7 @@ type stored struct{ Name, Content string }
 // convertTask runs import and conversion and returns the second.
 func convertTask(t *testing.T, params string, files ...stored) (*enginetest.Server, engine.Task) {
 	t.Helper()
-	s := enginetest.Start(t, enginetest.Bringing("import/test", files...), convert.Operation(embedded))
+	s := enginetest.Start(t, enginetest.Bringing("import/test", files...), convert.Operation(catalog))
 	job := s.MustEnd(t, s.MustSubmit(t,
 		enginetest.Task("in", "import/test", ""), enginetest.Task("out", "convert", params, "in")).ID)
 	return s, enginetest.Named(t, job, "out")
@@ -110,7 +110,7 @@ func TestOperationFails(t *testing.T) {
 
 func TestOperationChecks(t *testing.T) {
 	png := stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}
-	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(embedded))
+	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(catalog))
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},
@@ -139,7 +139,7 @@ func TestOperationChecks(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	rows := convert.Operation(embedded).Rows()
+	rows := convert.Operation(catalog).Rows()
 	if len(rows) < 100 {
 		t.Fatalf("got %d rows", len(rows))
 	}

@@ -14,6 +14,9 @@ import (
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/disintegration/imaging"
 	"golang.org/x/net/html"
+
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // imageBudget counts the pixels that the pictures of one document may still have.
@@ -88,19 +91,19 @@ func (b *imageBudget) decode(ctx context.Context, src string) (image.Image, erro
 }
 
 func (b *imageBudget) picture(ctx context.Context, raw []byte) (image.Image, error) {
-	format, err := Detect(bytes.NewReader(raw), int64(len(raw)), "")
+	format, err := filetype.Detect(bytes.NewReader(raw), int64(len(raw)), "")
 	if err != nil || decoders[format] == nil || format == "ico" {
 		return nil, nil
 	}
-	config, err := configDecoders[format](bytes.NewReader(raw))
+	config, err := pixels.DecodeConfig(bytes.NewReader(raw), format)
 	if err != nil {
 		return nil, nil
 	}
-	if err := checkPixels(config.Width, config.Height, b.pixels); err != nil {
+	if err := pixels.Check(config.Width, config.Height, b.pixels); err != nil {
 		return nil, err
 	}
 	b.pixels -= int64(config.Width) * int64(config.Height)
-	img, err := decoders[format](&contextReader{ctx, bytes.NewReader(raw)})
+	img, err := decoders[format](Reader(ctx, bytes.NewReader(raw)))
 	if err != nil {
 		return nil, context.Cause(ctx)
 	}

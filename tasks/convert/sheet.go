@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Sheets converts tables: csv, xlsx and json into each other. Of a workbook the first sheet is taken, with the values
@@ -22,7 +24,7 @@ func NewSheets() *Sheets { return &Sheets{} }
 func (*Sheets) Name() string { return "sheetlib" }
 
 // Version is that of excelize.
-func (*Sheets) Version() string { return moduleVersion("github.com/xuri/excelize/v2") }
+func (*Sheets) Version() string { return ModuleVersion("github.com/xuri/excelize/v2") }
 
 // Pairs lists csv, xlsx and json, and tsv as an input.
 func (*Sheets) Pairs() []Pair {
@@ -64,7 +66,7 @@ func (*Sheets) Convert(ctx context.Context, job Job) ([]string, error) {
 	if job.To == "xlsx" {
 		return []string{job.Out()}, writeXLSX(job, func(out rowWriter) error { return t.copy(ctx, out) })
 	}
-	return []string{job.Out()}, save(job.Out(), func(w io.Writer) error {
+	return []string{job.Out()}, Save(ctx, job.Out(), func(w io.Writer) error {
 		var out rowWriter = newCSVWriter(w)
 		if job.To == "json" {
 			out = &jsonWriter{w: w}
@@ -101,13 +103,13 @@ func (t *tableInput) copy(ctx context.Context, out rowWriter) error {
 func (t *tableInput) bound(cells []cell) error {
 	limits := t.job.Limits
 	if len(cells) > limits.Columns {
-		return tooLarge("The table has more than %d columns.", limits.Columns)
+		return engine.Errorf(engine.TooLarge, "The table has more than %d columns.", limits.Columns)
 	}
 	for _, c := range cells {
 		t.cost += int64(len(c.text)) + 1
 	}
 	if t.cost > limits.RatioMin && t.cost > limits.Ratio*t.size {
-		return tooLarge("The table is more than %d times as large as the file it comes in.", limits.Ratio)
+		return engine.Errorf(engine.TooLarge, "The table is more than %d times as large as the file it comes in.", limits.Ratio)
 	}
 	return nil
 }
@@ -125,24 +127,20 @@ func isNumber(s string) bool {
 
 // budgetReader ends with an error when a single record or element takes more than it is given.
 type budgetReader struct {
-	ctx  context.Context //nolint:containedctx // a reader for code that takes no context
 	r    io.Reader
 	max  int64
 	left int64
 }
 
 func newBudgetReader(ctx context.Context, r io.Reader, limit int64) *budgetReader {
-	return &budgetReader{ctx: ctx, r: r, max: limit, left: limit}
+	return &budgetReader{r: Reader(ctx, r), max: limit, left: limit}
 }
 
 func (b *budgetReader) reset() { b.left = b.max }
 
 func (b *budgetReader) Read(p []byte) (int, error) {
-	if err := context.Cause(b.ctx); err != nil {
-		return 0, err
-	}
 	if b.left <= 0 {
-		return 0, tooLarge("One row of the table is larger than %d MiB.", b.max>>20)
+		return 0, engine.Errorf(engine.TooLarge, "One row of the table is larger than %d MiB.", b.max>>20)
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // unpacker reads an archive's members one after the other and keeps count of what they take.
@@ -37,7 +39,7 @@ type visitor func(Member, io.Reader) error
 
 // each visits every member that is a file or a folder, in the archive's order.
 func (u *unpacker) each(ctx context.Context, visit visitor) error {
-	in := &progressReader{contextReader: contextReader{ctx, io.NewSectionReader(u.file, 0, u.size)}, u: u}
+	in := &progressReader{Reader: Reader(ctx, io.NewSectionReader(u.file, 0, u.size)), u: u}
 	var err error
 	switch format := u.job.From; format {
 	case "zip", "jar":
@@ -66,20 +68,20 @@ func (u *unpacker) explain(ctx context.Context, err error) error {
 	case err == nil || errors.As(err, &known) || errors.As(err, &local):
 		return err
 	case strings.Contains(err.Error(), "encrypt") || strings.Contains(err.Error(), "password"):
-		return invalid("The %s file is protected by a password.", u.job.From)
+		return engine.Errorf(engine.Invalid, "The %s file is protected by a password.", u.job.From)
 	}
-	return damaged(ctx, u.job.From, err)
+	return Damaged(ctx, u.job.From, err)
 }
 
 // progressReader reports how much of the packed file has been read.
 type progressReader struct {
-	contextReader
+	io.Reader
 	u    *unpacker
 	read int64
 }
 
 func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.contextReader.Read(b)
+	n, err := p.Reader.Read(b)
 	p.read += int64(n)
 	p.u.job.Progress(int(100 * p.read / max(p.u.size, 1)))
 	return n, err
@@ -87,7 +89,7 @@ func (p *progressReader) Read(b []byte) (int, error) {
 
 // SingleName is what the file in a stream of one is called: the job's name without what says that it is packed.
 func SingleName(job Job) string {
-	name := strings.Trim(Stem(job.Name), ". ")
+	name := strings.Trim(filetype.Stem(job.Name), ". ")
 	if name == "" {
 		return "file"
 	}
@@ -95,7 +97,7 @@ func SingleName(job Job) string {
 }
 
 func (u *unpacker) compressed(r io.Reader, format Format, read func(io.Reader) error) error {
-	inner, err := decompress(bufio.NewReaderSize(r, 64<<10), format)
+	inner, err := inflate.Reader(bufio.NewReaderSize(r, 64<<10), string(format))
 	if err != nil {
 		return err
 	}
@@ -128,20 +130,17 @@ func (u *unpacker) tar(r io.Reader, visit visitor) error {
 }
 
 func (u *unpacker) zip(ctx context.Context, visit visitor) error {
-	if err := checkZIP(u.file, u.size, u.job.Limits.Entries); err != nil {
-		return err
-	}
-	z, err := zip.NewReader(u.file, u.size)
+	z, err := inflate.ZIP(u.file, u.size, u.job.Limits.Entries)
 	if err != nil {
 		return err
 	}
-	if err := checkOverlap(z.File); err != nil {
+	if err := inflate.CheckOverlap(z.File); err != nil {
 		return err
 	}
 	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return fastflate.NewReader(r) })
 	for i, f := range z.File {
 		if f.Flags&1 != 0 {
-			return invalid("The zip file is protected by a password.")
+			return engine.Errorf(engine.Invalid, "The zip file is protected by a password.")
 		}
 		m := Member{Name: zipName(f), Size: int64(f.UncompressedSize64), Modified: f.Modified,
 			Dir: strings.HasSuffix(f.Name, "/")}
@@ -171,7 +170,7 @@ func (u *unpacker) sevenZip(ctx context.Context, visit visitor) error {
 		return err
 	}
 	if len(z.File) > u.job.Limits.Entries {
-		return tooLarge("The archive has more than %d entries.", u.job.Limits.Entries)
+		return engine.Errorf(engine.TooLarge, "The archive has more than %d entries.", u.job.Limits.Entries)
 	}
 	for i, f := range z.File {
 		info := f.FileInfo()
@@ -185,7 +184,7 @@ func (u *unpacker) sevenZip(ctx context.Context, visit visitor) error {
 }
 
 func (u *unpacker) rar(r io.Reader, visit visitor) error {
-	a, err := rardecode.NewReader(r, rardecode.MaxDictionarySize(maxWindow))
+	a, err := rardecode.NewReader(r, rardecode.MaxDictionarySize(inflate.MaxWindow))
 	if err != nil {
 		return err
 	}
@@ -218,21 +217,21 @@ func (u *unpacker) open(
 		return err
 	}
 	defer r.Close()
-	return u.visit(visit, m, mode, &contextReader{ctx, r})
+	return u.visit(visit, m, mode, Reader(ctx, r))
 }
 
 // visit checks a member against the bounds and hands it on with a reader that counts.
 func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader) error {
 	u.entries++
 	if u.entries > u.job.Limits.Entries {
-		return tooLarge("The archive has more than %d entries.", u.job.Limits.Entries)
+		return engine.Errorf(engine.TooLarge, "The archive has more than %d entries.", u.job.Limits.Entries)
 	}
 	name, err := memberName(m.Name)
 	if err != nil {
 		return err
 	}
 	if mode&^(fs.ModeDir|fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
-		return invalid("The archive holds a link or a device, which is not carried over: %q.", name)
+		return engine.Errorf(engine.Invalid, "The archive holds a link or a device, which is not carried over: %q.", name)
 	}
 	switch {
 	case name == ".":
@@ -240,7 +239,7 @@ func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader)
 	case u.seen[name] && m.Dir:
 		return nil
 	case u.seen[name]:
-		return invalid("The archive holds two files of the same name: %q.", name)
+		return engine.Errorf(engine.Invalid, "The archive holds two files of the same name: %q.", name)
 	}
 	u.seen[name] = true
 	if m.Size > u.job.Limits.Unpacked {
@@ -258,11 +257,11 @@ func memberName(raw string) (string, error) {
 	shown := raw[:min(len(raw), 100)]
 	switch {
 	case len(name) > 4096 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }):
-		return "", invalid("The archive holds a name that cannot be used: %q.", shown)
+		return "", engine.Errorf(engine.Invalid, "The archive holds a name that cannot be used: %q.", shown)
 	case strings.HasPrefix(name, "/") || len(name) > 1 && name[1] == ':':
-		return "", invalid("The archive holds an absolute path: %q.", shown)
+		return "", engine.Errorf(engine.Invalid, "The archive holds an absolute path: %q.", shown)
 	case strings.Contains("/"+name+"/", "/../"):
-		return "", invalid("The archive holds a path that leads out of its folder: %q.", shown)
+		return "", engine.Errorf(engine.Invalid, "The archive holds a path that leads out of its folder: %q.", shown)
 	}
 	return clean, nil
 }
@@ -285,6 +284,6 @@ func (m *memberReader) Read(p []byte) (int, error) {
 }
 
 func (u *unpacker) bomb() error {
-	return tooLarge("The archive unpacks to more than %d times its size or more than %d GiB.",
+	return engine.Errorf(engine.TooLarge, "The archive unpacks to more than %d times its size or more than %d GiB.",
 		u.job.Limits.Ratio, u.job.Limits.Unpacked>>30)
 }

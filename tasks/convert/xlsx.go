@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/xuri/excelize/v2"
+
+	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // What a workbook may hold at most: Excel's own limits, and what is read into memory beside the sheets.
@@ -28,22 +30,22 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		UnzipSizeLimit: min(t.job.Limits.Unpacked, xlsxUnpacked), UnzipXMLSizeLimit: xlsxInMemory, TmpDir: t.job.Dir,
 	})
 	if err != nil {
-		return invalid("The xlsx file cannot be read: it is damaged or protected by a password.")
+		return engine.Errorf(engine.Invalid, "The xlsx file cannot be read: it is damaged or protected by a password.")
 	}
 	defer book.Close()
 	sheets := book.GetSheetList()
 	if len(sheets) == 0 {
-		return invalid("The xlsx file has no sheet.")
+		return engine.Errorf(engine.Invalid, "The xlsx file has no sheet.")
 	}
 	rows, err := book.Rows(sheets[0])
 	if err != nil {
-		return invalid("The first sheet of the xlsx file cannot be read.")
+		return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file cannot be read.")
 	}
 	defer rows.Close()
 	for rows.Next() {
 		columns, err := rows.Columns()
 		if err != nil {
-			return invalid("The first sheet of the xlsx file cannot be read.")
+			return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file cannot be read.")
 		}
 		cells := make([]cell, len(columns))
 		for i, text := range columns {
@@ -54,7 +56,7 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 		}
 	}
 	if rows.Error() != nil {
-		return invalid("The first sheet of the xlsx file is damaged.")
+		return engine.Errorf(engine.Invalid, "The first sheet of the xlsx file is damaged.")
 	}
 	return nil
 }
@@ -62,14 +64,11 @@ func (t *tableInput) readXLSX(emit func([]cell) error) error {
 // checkWorkbook bounds what opening the workbook will take, from the directory of the ZIP it is.
 func (t *tableInput) checkWorkbook() error {
 	limits := t.job.Limits
-	if err := checkZIP(t.file, t.size, limits.Entries); err != nil {
+	z, err := inflate.ZIP(t.file, t.size, limits.Entries)
+	if err != nil {
 		return err
 	}
-	z, err := zip.NewReader(t.file, t.size)
-	if err != nil {
-		return invalid("The xlsx file is damaged.")
-	}
-	if err := checkOverlap(z.File); err != nil {
+	if err := inflate.CheckOverlap(z.File); err != nil {
 		return err
 	}
 	var total, xml, other uint64
@@ -85,7 +84,7 @@ func (t *tableInput) checkWorkbook() error {
 	}
 	most := uint64(max(limits.RatioMin, limits.Ratio*t.size))
 	if total > min(most, xlsxUnpacked) || xml > uint64(limits.Text) || other > 8*uint64(limits.Text) {
-		return tooLarge("The xlsx file unpacks to more than this server allows.")
+		return engine.Errorf(engine.TooLarge, "The xlsx file unpacks to more than this server allows.")
 	}
 	return nil
 }
@@ -117,12 +116,12 @@ type xlsxWriter struct {
 func (x *xlsxWriter) row(cells []cell) error {
 	x.rows++
 	if x.rows > xlsxRows || len(cells) > xlsxColumns {
-		return tooLarge("An xlsx sheet holds at most %d rows and %d columns.", xlsxRows, xlsxColumns)
+		return engine.Errorf(engine.TooLarge, "An xlsx sheet holds at most %d rows and %d columns.", xlsxRows, xlsxColumns)
 	}
 	values := make([]any, len(cells))
 	for i, c := range cells {
 		if len(c.text) > xlsxCell {
-			return tooLarge("An xlsx cell holds at most %d characters.", xlsxCell)
+			return engine.Errorf(engine.TooLarge, "An xlsx cell holds at most %d characters.", xlsxCell)
 		}
 		values[i] = xlsxValue(c)
 	}

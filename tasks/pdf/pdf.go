@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Operations returns pdf/encrypt, pdf/decrypt, pdf/split-pages, pdf/extract-pages and pdf/rotate-pages with the engines in
@@ -129,7 +130,7 @@ func (a action[W, P]) one(
 
 // expectPDF decides by the content.
 func expectPDF(path, name string) error {
-	format, err := convert.DetectFile(path, name)
+	format, err := filetype.DetectFile(path, name)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,12 @@ func Convert(ctx context.Context, t testing.TB, e convert.Engine, content string
 	return convert.Convert(ctx, e, job)
 }
 
+// Refusal reports whether a conversion failed because of the file.
+func Refusal(err error) bool {
+	code := engine.CodeOf(err)
+	return err != nil && (code == engine.Invalid || code == engine.TooLarge)
+}
+
 // ZIP is an archive of the members, each a name and a content.
 func ZIP(members ...[2]string) string { return zipped(zip.Deflate, members) }
 

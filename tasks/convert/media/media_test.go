@@ -14,6 +14,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 )
 
@@ -109,7 +110,7 @@ func TestFormats(t *testing.T) {
 			if to != "swf" && to != "aac" && math.Abs(m.seconds-2) > 0.35 {
 				t.Errorf("got %v seconds, want 2", m.seconds)
 			}
-			if from, err := convert.DetectFile(m.path, "x."+string(to)); err != nil || from != to {
+			if from, err := filetype.DetectFile(m.path, "x."+string(to)); err != nil || from != to {
 				t.Fatalf("detected %s, %v", from, err)
 			}
 			limits := convert.LimitsOf(engine.DefaultLimits())
@@ -220,7 +221,7 @@ func TestPlaylistsAndTextsAreRefused(t *testing.T) {
 				if err := os.WriteFile(in, []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if got, err := convert.DetectFile(in, "in."+string(from)); err == nil && got == from {
+				if got, err := filetype.DetectFile(in, "in."+string(from)); err == nil && got == from {
 					t.Errorf("its content passes for %s", from)
 				}
 				to := convert.Format("mp3")

@@ -138,19 +138,16 @@ func (e *Engine) pooled(ctx context.Context, job convert.Job, to target) error {
 
 // failure says to a person why a worker did not convert.
 func failure(e lok.Event, job convert.Job) error {
-	cause := errors.New(e.Detail)
 	switch e.Failed {
 	case "":
 		return nil
-	case lok.NotSaved:
-		return errors.Join(errElsewhere, cause)
 	case lok.NeedsPassword:
 		return needsPassword(job)
 	case lok.WrongPassword:
 		return wrongPassword(job)
 	}
-	return engine.Wrap(cause, engine.Invalid,
-		"LibreOffice could not read the %s file: it is damaged or not what its type says.", job.From)
+	// What has no window for a kit, a label document say, the command line reads all the same; what is damaged it refuses too.
+	return errors.Join(errElsewhere, errors.New(e.Detail))
 }
 
 func hash(path string) (string, error) {

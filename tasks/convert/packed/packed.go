@@ -13,6 +13,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -163,7 +164,7 @@ func only(dir string) (path string, format convert.Format) {
 		return "", ""
 	}
 	path = filepath.Join(dir, entries[0].Name())
-	format, err = convert.DetectFile(path, "")
+	format, err = filetype.DetectFile(path, "")
 	if err != nil {
 		return path, ""
 	}

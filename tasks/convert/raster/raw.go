@@ -70,12 +70,12 @@ func (e *Raw) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	job.Progress(60)
 	img, err := readPPM(developed, job.Limits.Pixels)
 	if err != nil {
-		return nil, damaged(job.From, err)
+		return nil, convert.Damaged(ctx, job.From, err)
 	}
 	if img, err = convert.Resize(img, job.Options, job.Limits.Pixels); err != nil {
 		return nil, err

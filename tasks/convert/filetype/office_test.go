@@ -1,7 +1,6 @@
-package convert_test
+package filetype_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"strings"
@@ -10,7 +9,8 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
-	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // compound is a file of Microsoft's compound format with empty streams of these names: header, table, directory.
@@ -36,33 +36,20 @@ func compound(streams ...string) string {
 }
 
 // typed is a ZIP whose first member says what it is.
-func typed(t *testing.T, mime string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.CreateHeader(&zip.FileHeader{Name: "mimetype", Method: zip.Store})
-	if err == nil {
-		_, err = w.Write([]byte(mime))
-	}
-	if err != nil || z.Close() != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+func typed(mime string) string { return converttest.StoredZIP([2]string{"mimetype", mime}) }
+
+// manifest is a ZIP whose list of parts says what it is.
+func manifest(mime string) string {
+	return converttest.ZIP([2]string{"META-INF/manifest.xml", `<!DOCTYPE manifest:manifest PUBLIC "-//O" "Manifest.dtd">` +
+		`<manifest:manifest xmlns:manifest="http://openoffice.org/2001/manifest"><manifest:file-entry manifest:media-type="image/png" ` +
+		`manifest:full-path="a.png"/><manifest:file-entry manifest:media-type="` + mime + `" manifest:full-path="/"/></manifest:manifest>`})
 }
 
 // packaged is a ZIP of Microsoft's whose list of types speaks of a main part.
-func packaged(t *testing.T, kind string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create("[Content_Types].xml")
-	if err == nil {
-		_, err = w.Write([]byte(`<Types><Override PartName="/x" ContentType="application/` + kind + `"/></Types>`))
-	}
-	if err != nil || z.Close() != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+func packaged(kind string) string {
+	return converttest.ZIP([2]string{
+		"[Content_Types].xml", `<Types><Override PartName="/x" ContentType="application/` + kind + `"/></Types>`,
+	})
 }
 
 func locked(t *testing.T) string {
@@ -82,32 +69,35 @@ func flat(kind string) string {
 }
 
 func TestDetectOffice(t *testing.T) {
-	pages := string(zipOf(t, zip.FileHeader{Name: "Index/Document.iwa"}))
+	pages := converttest.ZIP([2]string{"Index/Document.iwa"})
 	for _, c := range []struct {
 		name, content string
-		want          convert.Format
+		want          filetype.Format
 	}{
 		{"a.doc", compound("WordDocument"), "doc"}, {"a", compound("x", "WordDocument"), "doc"},
 		{"a.xls", compound("WordDocument"), "doc"}, {"a.dot", compound("WordDocument"), "dot"},
 		{"a.xls", compound("Workbook"), "xls"}, {"a.xlt", compound("Book"), "xlt"}, {"a.pps", compound("PowerPoint Document"), "pps"},
 		{"a.ppt", compound("PowerPoint Document"), "ppt"}, {"a.vsd", compound("VisioDocument"), "vsd"},
 		{"a.xlsx", locked(t), "xlsx"}, {"a.pptm", compound("EncryptedPackage"), "pptm"}, {"a", compound("EncryptedPackage"), "docx"},
-		{"a.zip", packaged(t, "vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml"), "dotx"},
-		{"a.docx", packaged(t, "vnd.ms-word.document.macroEnabled.main+xml"), "docm"},
-		{"a.xlsx", packaged(t, "vnd.ms-excel.sheet.macroEnabled.main+xml"), "xlsm"},
-		{"a.pptx", packaged(t, "vnd.openxmlformats-officedocument.presentationml.slideshow.main+xml"), "ppsx"},
-		{"a.vsdx", packaged(t, "vnd.ms-visio.drawing.main+xml"), "vsdx"},
-		{"a.odt", typed(t, "application/vnd.oasis.opendocument.text-template"), "ott"},
-		{"a", typed(t, "application/vnd.sun.xml.impress"), "sxi"},
+		{"a.zip", packaged("vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml"), "dotx"},
+		{"a.docx", packaged("vnd.ms-word.document.macroEnabled.main+xml"), "docm"},
+		{"a.xlsx", packaged("vnd.ms-excel.sheet.macroEnabled.main+xml"), "xlsm"},
+		{"a.pptx", packaged("vnd.openxmlformats-officedocument.presentationml.slideshow.main+xml"), "ppsx"},
+		{"a.vsdx", packaged("vnd.ms-visio.drawing.main+xml"), "vsdx"},
+		{"a.odt", typed("application/vnd.oasis.opendocument.text-template"), "ott"},
+		{"a", typed("application/vnd.sun.xml.impress"), "sxi"},
+		{"packed again.epub", converttest.ZIP([2]string{"a", "b"}, [2]string{"mimetype", "application/epub+zip\n"}), "epub"},
+		{"without a type.epub", converttest.ZIP([2]string{"META-INF/container.xml", `<rootfile media-type="application/oebps-package+xml"/>`}), "epub"},
+		{"without a type.sxd", manifest("application/vnd.sun.xml.draw"), "sxd"}, {"a.zip", manifest("text/plain"), "zip"},
 		{"a.pages", pages, "pages"}, {"a.key", pages, "key"}, {"a.zip", pages, "zip"},
-		{"a.cbz", string(sampleZIP(t)), "cbz"}, {"a.cbr", "Rar!\x1a\x07\x00", "cbr"},
+		{"a.cbz", plainZIP, "cbz"}, {"a.cbr", "Rar!\x1a\x07\x00", "cbr"},
 		{"a.odt", flat("text"), "fodt"}, {"a.xml", flat("spreadsheet"), "fods"}, {"a", flat("graphics"), "fodg"},
 		{"a.xml", `<?xml version="1.0"?><FictionBook xmlns="x">`, "fb2"}, {"a.xml", `<?xml version="1.0"?><a/>`, "xml"},
 		{"a.doc", "{\\rtf1 x}", "rtf"}, {"a.doc", "<!DOCTYPE html><p>x", "html"},
 		{"a.wpd", "\xffWPC\x10\x00\x00\x00", "wpd"}, {"a.azw3", strings.Repeat("\x00", 60) + "BOOKMOBI\x00\x00", "azw3"},
 	} {
 		t.Run(c.name+" "+string(c.want), func(t *testing.T) {
-			got, err := convert.Detect(strings.NewReader(c.content), int64(len(c.content)), c.name)
+			got, err := filetype.Detect(strings.NewReader(c.content), int64(len(c.content)), c.name)
 			if err != nil || got != c.want {
 				t.Errorf("got %q, %v, want %q", got, err, c.want)
 			}
@@ -120,9 +110,19 @@ func TestDetectRefusesGarbageNamedOffice(t *testing.T) {
 		"a.docx", "a.doc", "a.odt", "a.xls", "a.pptx", "a.vsd", "a.fodt", "a.pages", "a.wpd", "a.mobi", "a.pdf", "a.rtf", "a.dotm",
 	} {
 		for _, content := range []string{"hello", "\x00\x01\x02\xff\xfe", compound("x")[:600]} {
-			if got, err := convert.Detect(strings.NewReader(content), int64(len(content)), name); !refusal(err) {
+			if got, err := filetype.Detect(strings.NewReader(content), int64(len(content)), name); !converttest.Refusal(err) {
 				t.Errorf("%s with %.5q: got %q, %v, want a refusal", name, content, got, err)
 			}
+		}
+	}
+}
+
+func TestDetectRefusesBrokenZIPs(t *testing.T) {
+	half := packaged("vnd.ms-visio.drawing.main+xml")[:60]
+	for _, name := range []string{"a.docx", "a.odt", "a.epub", "a.vsdx", "a.cbz"} {
+		_, err := filetype.Detect(strings.NewReader(half), int64(len(half)), name)
+		if !converttest.Refusal(err) || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("%s: got %v, want that it is damaged", name, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package convert
+package filetype
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gabriel-vasile/mimetype"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // sniffLen is how much of a file's start decides its type.
@@ -21,7 +23,7 @@ const sniffLen = 64 << 10
 // photo.heic is an svg, and a ZIP is a docx only if it holds what a docx holds. Content that is not what its name says,
 // and nothing else known either, is an error with the code engine.Invalid.
 func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
-	claimed := FormatOfName(name)
+	claimed := OfName(name)
 	head := make([]byte, min(size, sniffLen))
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -45,7 +47,7 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 	found := mimetype.Detect(head)
 	switch {
 	case found.Is("application/zip") || parentIs(found, "application/zip"):
-		return zipFamily(r, size, claimed), nil
+		return zipFamily(r, size, claimed)
 	case bytes.HasPrefix(head, []byte(oleMagic)):
 		if f := oleFamily(r, size, claimed); f != "" {
 			return f, nil
@@ -58,7 +60,7 @@ func Detect(r io.ReaderAt, size int64, name string) (Format, error) {
 			return f, nil
 		}
 		return unknown(claimed) // a document that holds a few letters and nothing else is a broken one
-	case found.Is("application/octet-stream"):
+	case found.Is("application/octet-stream") || mimeFormat(found) == "":
 		return unknown(claimed)
 	}
 	return amongContainers(mimeFormat(found), claimed), nil
@@ -78,11 +80,21 @@ func DetectFile(path, name string) (Format, error) {
 	return Detect(f, info.Size(), name)
 }
 
+// OfMedia is the format of a media type that leaves no doubt, or "".
+func OfMedia(mime string) Format {
+	m := mimetype.Lookup(mime)
+	if m == nil || m.Is("application/zip") || m.Is("application/octet-stream") || m.Is("application/x-ole-storage") ||
+		m.Is("text/plain") || parentIs(m, "text/plain") || packed[mimeFormat(m)] != "" {
+		return ""
+	}
+	return mimeFormat(m)
+}
+
 func detectEmpty(claimed Format) (Format, error) {
-	if isText(claimed) {
+	if IsText(claimed) {
 		return claimed, nil
 	}
-	return "", invalid("The file is empty.")
+	return "", engine.Errorf(engine.Invalid, "The file is empty.")
 }
 
 // signature knows what mimetype lacks or puts under another name.
@@ -139,16 +151,16 @@ func mimeFormat(m *mimetype.MIME) Format {
 	case m.Is("image/vnd.mozilla.apng"):
 		return "png"
 	}
-	return ParseFormat(m.Extension())
+	return Parse(m.Extension())
 }
 
 // unknown trusts the name only for a format that has no signature Detect could have seen.
 func unknown(claimed Format) (Format, error) {
 	switch {
 	case claimed == "":
-		return "", invalid("The file's type cannot be told from its content, and its name has no extension.")
-	case isText(claimed) || recognised(claimed):
-		return "", invalid("The file is not a %s file, although its name says so.", claimed)
+		return "", engine.Errorf(engine.Invalid, "The file's type cannot be told from its content, and its name has no extension.")
+	case IsText(claimed) || recognised(claimed):
+		return "", engine.Errorf(engine.Invalid, "The file is not a %s file, although its name says so.", claimed)
 	}
 	return claimed, nil
 }
@@ -182,7 +194,8 @@ var texts = []Format{
 	"textile", "mediawiki", "ndjson", "pml", "srt", "vtt", "css", "js", "py", "go", "sh", "svg", "rtf",
 }
 
-func isText(f Format) bool { return slices.Contains(texts, f) }
+// IsText reports whether f is one of the texts, which have no signature and may be empty.
+func IsText(f Format) bool { return slices.Contains(texts, f) }
 
 // textFamily decides between texts. A signature wins; else the name, as long as the content could be what it says.
 func textFamily(head []byte, found *mimetype.MIME, claimed Format) Format {
@@ -194,7 +207,7 @@ func textFamily(head []byte, found *mimetype.MIME, claimed Format) Format {
 	if guess == "html" && hasDoctype(head) || guess == "rtf" {
 		return guess
 	}
-	if isText(claimed) {
+	if IsText(claimed) {
 		return claimed
 	}
 	return guess
@@ -208,7 +221,7 @@ func textGuess(head []byte, found *mimetype.MIME) Format {
 	case found.Is("text/html") || looksHTML(trimmed):
 		return "html"
 	}
-	if f := mimeFormat(found); isText(f) {
+	if f := mimeFormat(found); IsText(f) {
 		return f
 	}
 	return "txt"

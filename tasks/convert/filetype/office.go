@@ -1,15 +1,14 @@
-package convert
+package filetype
 
 import (
 	"archive/zip"
 	"bytes"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// declared are the types that stand in the stored first member "mimetype" of a ZIP.
+// declared are the types that the member "mimetype" of a ZIP names.
 var declared = map[string]Format{
 	"application/epub+zip":                                     "epub",
 	"application/vnd.oasis.opendocument.text":                  "odt",
@@ -60,15 +59,7 @@ var openXML = []struct {
 
 // openXMLKind reads which of Microsoft's ZIP formats the list of types in z speaks of, or "".
 func openXMLKind(z *zip.Reader) Format {
-	f, err := z.Open("[Content_Types].xml")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	types, err := io.ReadAll(io.LimitReader(f, 1<<20))
-	if err != nil {
-		return ""
-	}
+	types := part(z, "[Content_Types].xml", 1<<20)
 	for _, kind := range openXML {
 		if bytes.Contains(types, []byte(kind.mark)) {
 			return kind.format
@@ -121,6 +112,9 @@ var marks = []struct {
 	{"!<arch>\ndebian-binary", "deb"},
 	{"\xed\xab\xee\xdb", "rpm"},
 }
+
+// eotHeader is how long the header of an Embedded OpenType font is at least.
+const eotHeader = 82
 
 // officeMark looks for the marks at a file's start, and for those further in.
 func officeMark(head []byte, claimed Format) Format {

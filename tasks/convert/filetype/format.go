@@ -1,4 +1,5 @@
-package convert
+// Package filetype says what a file is: the names of formats, and which of them some bytes are.
+package filetype
 
 import (
 	"path"
@@ -8,9 +9,9 @@ import (
 // Format is a file format as a lower-case word, equal to the usual extension without its dot: "jpg", "tar.gz".
 type Format string
 
-// ParseFormat normalises what a person or a program wrote: case, a leading dot and aliases such as jpeg, htm or tgz. It
+// Parse normalises what a person or a program wrote: case, a leading dot and aliases such as jpeg, htm or tgz. It
 // knows no list of formats, an unknown word is returned as it is.
-func ParseFormat(s string) Format {
+func Parse(s string) Format {
 	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), ".")
 	if f, ok := aliases[s]; ok {
 		return f
@@ -26,13 +27,13 @@ var aliases = map[string]Format{
 	"3gpp": "3gp", "3gpp2": "3g2", "odd": "odg", "oxps": "xps", "dvr-ms": "dvr",
 }
 
-// FormatOfName is what a file's name claims, or "" when the name has no extension.
-func FormatOfName(name string) Format {
+// OfName is what a file's name claims, or "" when the name has no extension.
+func OfName(name string) Format {
 	_, format := splitName(name)
 	return format
 }
 
-// Stem is a file's name without folders and without the extension that FormatOfName reads.
+// Stem is a file's name without folders and without the extension that OfName reads.
 func Stem(name string) string {
 	stem, _ := splitName(name)
 	return stem
@@ -43,12 +44,12 @@ func splitName(name string) (string, Format) {
 	lower := strings.ToLower(name)
 	for _, double := range []string{".tar.gz", ".tar.bz2", ".tar.bz", ".tar.zst", ".tar.xz", ".tar.z", ".tar.lzo"} {
 		if strings.HasSuffix(lower, double) {
-			return name[:len(name)-len(double)], ParseFormat(double)
+			return name[:len(name)-len(double)], Parse(double)
 		}
 	}
 	ext := path.Ext(name)
 	if len(ext) < 2 || len(ext) == len(name) {
 		return name, ""
 	}
-	return strings.TrimSuffix(name, ext), ParseFormat(ext)
+	return strings.TrimSuffix(name, ext), Parse(ext)
 }

@@ -1,4 +1,4 @@
-package convert
+package inflate
 
 import (
 	"archive/zip"
@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Sizes and signatures of APPNOTE.TXT 4.3.
@@ -20,11 +22,24 @@ const (
 	dirEntrySig = "PK\x01\x02"
 )
 
-var errZIPDirectory = invalid("The ZIP file's directory is damaged or ambiguous.")
+var errDirectory = engine.Errorf(engine.Invalid, "The ZIP file's directory is damaged or ambiguous.")
 
-// checkZIP reads a ZIP file's directory without keeping it. It refuses more than maxEntries entries before anything
-// allocates memory for them, and a directory that two programs could find at two places (as in CVE-2024-24789).
-func checkZIP(r io.ReaderAt, size int64, maxEntries int) error {
+// ZIP opens a ZIP file of size bytes. It refuses more than maxEntries entries before anything allocates memory for them, and a
+// directory that two programs could find at two places (as in CVE-2024-24789). Errors that are the file's fault have the codes
+// engine.Invalid and engine.TooLarge.
+func ZIP(r io.ReaderAt, size int64, maxEntries int) (*zip.Reader, error) {
+	if err := checkDirectory(r, size, maxEntries); err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, errDirectory
+	}
+	return z, nil
+}
+
+// checkDirectory reads a ZIP file's directory without keeping it.
+func checkDirectory(r io.ReaderAt, size int64, maxEntries int) error {
 	start, length, err := zipDirectory(r, size)
 	if err != nil {
 		return err
@@ -35,14 +50,14 @@ func checkZIP(r io.ReaderAt, size int64, maxEntries int) error {
 		if _, err := io.ReadFull(dir, entry); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil || string(entry[:4]) != dirEntrySig {
-			return errZIPDirectory
+			return errDirectory
 		}
 		if n >= maxEntries {
-			return tooLarge("The archive has more than %d entries.", maxEntries)
+			return engine.Errorf(engine.TooLarge, "The archive has more than %d entries.", maxEntries)
 		}
 		u16 := binary.LittleEndian.Uint16
 		if _, err := dir.Discard(int(u16(entry[28:])) + int(u16(entry[30:])) + int(u16(entry[32:]))); err != nil {
-			return errZIPDirectory
+			return errDirectory
 		}
 	}
 }
@@ -55,7 +70,7 @@ func zipDirectory(r io.ReaderAt, size int64) (start, length int64, err error) {
 	}
 	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
 	if at < 0 || len(tail)-at < endLen {
-		return 0, 0, invalid("The ZIP file has no directory: it is cut short or damaged.")
+		return 0, 0, engine.Errorf(engine.Invalid, "The ZIP file has no directory: it is cut short or damaged.")
 	}
 	end := size - int64(len(tail)-at)
 	length = int64(binary.LittleEndian.Uint32(tail[at+12:]))
@@ -67,10 +82,10 @@ func zipDirectory(r io.ReaderAt, size int64) (start, length int64, err error) {
 	}
 	start = end - length
 	if length < 0 || offset < 0 || start < 0 || offset > start {
-		return 0, 0, errZIPDirectory
+		return 0, 0, errDirectory
 	}
-	if offset != start && length > 0 && hasSignature(r, offset, dirEntrySig) {
-		return 0, 0, errZIPDirectory
+	if offset != start && length > 0 && isEntry(r, offset) {
+		return 0, 0, errDirectory
 	}
 	return start, length, nil
 }
@@ -82,36 +97,36 @@ func zip64Directory(r io.ReaderAt, end int64) (at, length, offset int64, ok bool
 	}
 	at = int64(binary.LittleEndian.Uint64(loc[8:]))
 	rec := make([]byte, end64Len)
-	if at < 0 || !hasSignature(r, at, "PK\x06\x06") {
+	if at < 0 {
 		return 0, 0, 0, false
 	}
-	if _, err := r.ReadAt(rec, at); err != nil {
+	if _, err := r.ReadAt(rec, at); err != nil || string(rec[:4]) != "PK\x06\x06" {
 		return 0, 0, 0, false
 	}
 	return at, int64(binary.LittleEndian.Uint64(rec[40:])), int64(binary.LittleEndian.Uint64(rec[48:])), true
 }
 
-func hasSignature(r io.ReaderAt, at int64, sig string) bool {
-	got := make([]byte, len(sig))
+func isEntry(r io.ReaderAt, at int64) bool {
+	got := make([]byte, len(dirEntrySig))
 	_, err := r.ReadAt(got, at)
-	return err == nil && string(got) == sig
+	return err == nil && string(got) == dirEntrySig
 }
 
-// checkOverlap refuses a ZIP whose members share bytes: the trick of the bombs that need no nesting.
-func checkOverlap(files []*zip.File) error {
+// CheckOverlap refuses a ZIP whose members share bytes: the trick of the bombs that need no nesting. It reads the head of each.
+func CheckOverlap(files []*zip.File) error {
 	type span struct{ from, to int64 }
 	spans := make([]span, 0, len(files))
 	for _, f := range files {
 		at, err := f.DataOffset()
 		if err != nil || f.CompressedSize64 > 1<<62 {
-			return errZIPDirectory
+			return errDirectory
 		}
 		spans = append(spans, span{at, at + int64(f.CompressedSize64)})
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	for i := 1; i < len(spans); i++ {
 		if spans[i].from < spans[i-1].to {
-			return invalid("The ZIP file's members overlap.")
+			return engine.Errorf(engine.Invalid, "The ZIP file's members overlap.")
 		}
 	}
 	return nil

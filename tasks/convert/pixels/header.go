@@ -1,72 +1,15 @@
-package convert
+package pixels
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"image"
-	"io"
-	"os"
+
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
-// headerLen is how much of a file is searched for its size in pixels.
-const headerLen = 256 << 10
-
-// CheckHeader refuses a picture that says of itself that it has more than limit pixels, all frames of a GIF together, before
-// any program sees it. What does not say so in a way that is known here, or is damaged, is for the engine to judge.
-func CheckHeader(path string, format Format, limit int64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("open the input: %w", err)
-	}
-	defer f.Close()
-	if format == "gif" {
-		_, pixels, err := gifSize(bufio.NewReader(f))
-		if err == nil && pixels > limit {
-			return tooLarge("The frames are together larger than the limit of %d megapixels.", limit/1_000_000)
-		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return fmt.Errorf("read the input: %w", err)
-		}
-	}
-	size, err := pictureSize(f, format)
-	if err != nil || size == (image.Point{}) {
-		return err
-	}
-	return checkPixels(max(size.X, 1), max(size.Y, 1), limit)
-}
-
-// PictureSize is what the header of a picture says of its size in pixels; zero where it does not say so in a way that is known
-// here, or is damaged.
-func PictureSize(path string, format Format) (image.Point, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return image.Point{}, fmt.Errorf("open the input: %w", err)
-	}
-	defer f.Close()
-	return pictureSize(f, format)
-}
-
-func pictureSize(f *os.File, format Format) (image.Point, error) {
-	if decode := configDecoders[format]; decode != nil {
-		config, _ := decode(bufio.NewReader(f)) // zero where it is damaged
-		return image.Pt(config.Width, config.Height), nil
-	}
-	head, err := io.ReadAll(io.NewSectionReader(f, 0, headerLen))
-	if err != nil {
-		return image.Point{}, fmt.Errorf("read the input: %w", err)
-	}
-	if size := headerSizes[format]; size != nil {
-		if w, h := size(head); w > 0 && h > 0 {
-			return image.Pt(w, h), nil
-		}
-	}
-	return image.Point{}, nil
-}
-
-// headerSizes read the size of formats that no decoder of this package knows; 0 where the header does not tell.
-var headerSizes = map[Format]func([]byte) (width, height int){
+// headerSizes read the size of formats that no decoder of this program knows; 0 where the header does not tell.
+var headerSizes = map[filetype.Format]func([]byte) (width, height int){
 	"heic": heifSize, "avif": heifSize, "jp2": jp2Size, "jxl": jxlSize,
 	"psd": func(b []byte) (int, int) { return at32(b, 18), at32(b, 14) },
 	"psb": func(b []byte) (int, int) { return at32(b, 18), at32(b, 14) },
@@ -74,10 +17,7 @@ var headerSizes = map[Format]func([]byte) (width, height int){
 	"ras": func(b []byte) (int, int) { return at32(b, 4), at32(b, 8) },
 	"sgi": func(b []byte) (int, int) { return at16(b, 6, binary.BigEndian), at16(b, 8, binary.BigEndian) },
 	"tga": func(b []byte) (int, int) { return at16(b, 12, binary.LittleEndian), at16(b, 14, binary.LittleEndian) },
-	"pcx": func(b []byte) (int, int) {
-		return at16(b, 8, binary.LittleEndian) - at16(b, 4, binary.LittleEndian) + 1,
-			at16(b, 10, binary.LittleEndian) - at16(b, 6, binary.LittleEndian) + 1
-	},
+	"pcx": pcxSize,
 	"pbm": pnmSize, "pgm": pnmSize, "ppm": pnmSize, "pnm": pnmSize,
 }
 
@@ -113,6 +53,15 @@ func heifSize(b []byte) (width, height int) {
 func jp2Size(b []byte) (width, height int) {
 	_, after, _ := bytes.Cut(b, []byte("ihdr"))
 	return at32(after, 4), at32(after, 0)
+}
+
+// pcxSize is what lies between the corners of the picture.
+func pcxSize(b []byte) (width, height int) {
+	if len(b) < 12 {
+		return 0, 0
+	}
+	le := binary.LittleEndian
+	return at16(b, 8, le) - at16(b, 4, le) + 1, at16(b, 10, le) - at16(b, 6, le) + 1
 }
 
 func pnmSize(b []byte) (width, height int) {

@@ -1,4 +1,4 @@
-package convert
+package filetype
 
 import (
 	"encoding/binary"

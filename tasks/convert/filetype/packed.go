@@ -1,55 +1,26 @@
-package convert
+package filetype
 
 import (
 	"archive/zip"
 	"bytes"
-	"compress/bzip2"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/mikelolasagasti/xz"
-
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/inflate"
 )
 
 // packed maps a compression to what it is called when a tar lies inside.
 var packed = map[Format]Format{"gz": "tar.gz", "bz2": "tar.bz2", "zst": "tar.zst", "xz": "tar.xz"}
 
-// maxWindow bounds the memory a file can make its decompressor ask for: what xz -9 and zstd --long ask.
-const maxWindow = 128 << 20
-
-// decompress opens a stream of one of the packed formats. Close the result.
-func decompress(r io.Reader, format Format) (io.ReadCloser, error) {
-	switch format {
-	case "gz":
-		return gzip.NewReader(r)
-	case "bz2":
-		return io.NopCloser(bzip2.NewReader(r)), nil
-	case "zst":
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	case "xz":
-		d, err := xz.NewReader(r, maxWindow)
-		if err != nil {
-			return nil, err
-		}
-		return io.NopCloser(d), nil
-	}
-	return nil, errors.New("not a compression: " + string(format))
-}
-
 // unwrap tells gz from tar.gz and the like by unpacking the first block. A stream that does not unpack is left with its
 // outer name; the engine will say what is wrong with it.
 func unwrap(r io.Reader, outer Format) Format {
-	inner, err := decompress(r, outer)
+	inner, err := inflate.Reader(r, string(outer))
 	if err != nil {
 		return outer
 	}
@@ -68,15 +39,20 @@ func unwrap(r io.Reader, outer Format) Format {
 	return outer
 }
 
-// zipFamily tells the formats that are ZIP files apart by what lies inside.
-func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
-	if checkZIP(r, size, engine.DefaultLimits().ArchiveEntries) != nil {
-		return "zip"
+// zipFamily tells the formats that are ZIP files apart by what lies inside. A ZIP that cannot be read is at fault where its name
+// claims one of them.
+func zipFamily(r io.ReaderAt, size int64, claimed Format) (Format, error) {
+	z, err := inflate.ZIP(r, size, engine.DefaultLimits().ArchiveEntries)
+	switch {
+	case err == nil:
+		return memberFamily(z, claimed), nil
+	case officeKnown(claimed):
+		return "", engine.Wrap(err, engine.Invalid, "The %s file is damaged: it is not whole, or was changed on its way.", claimed)
 	}
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return "zip"
-	}
+	return "zip", nil
+}
+
+func memberFamily(z *zip.Reader, claimed Format) Format {
 	if f := declaredType(z); f != "" {
 		return f
 	}
@@ -108,21 +84,44 @@ func zipFamily(r io.ReaderAt, size int64, claimed Format) Format {
 	return oneOf(claimed, append([]Format{"zip"}, namedZIPs...)...)
 }
 
-// declaredType reads the stored first member "mimetype" that EPUB and OpenDocument files carry.
+// declaredType reads the type that EPUB and OpenDocument files carry: in the member "mimetype", which should be the first one
+// and is not where a person packed the file again, else in the list of parts.
 func declaredType(z *zip.Reader) Format {
-	if len(z.File) == 0 || z.File[0].Name != "mimetype" || z.File[0].UncompressedSize64 > 256 {
+	if f := declared[strings.TrimSpace(string(part(z, "mimetype", 256)))]; f != "" {
+		return f
+	}
+	if bytes.Contains(part(z, "META-INF/container.xml", 64<<10), []byte("application/oebps-package+xml")) {
+		return "epub"
+	}
+	var manifest struct {
+		Entries []struct {
+			Path string `xml:"full-path,attr"`
+			Type string `xml:"media-type,attr"`
+		} `xml:"file-entry"`
+	}
+	if xml.Unmarshal(part(z, "META-INF/manifest.xml", 1<<20), &manifest) != nil {
 		return ""
 	}
-	f, err := z.File[0].Open()
+	for _, e := range manifest.Entries {
+		if e.Path == "/" {
+			return declared[e.Type]
+		}
+	}
+	return ""
+}
+
+// part is the content of a member, or nothing if it is missing or larger than that.
+func part(z *zip.Reader, name string, most int64) []byte {
+	f, err := z.Open(name)
 	if err != nil {
-		return ""
+		return nil
 	}
 	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return ""
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil || int64(len(text)) > most {
+		return nil
 	}
-	return declared[strings.TrimSpace(string(text))]
+	return text
 }
 
 // isJSON reports whether the start of a file reads as JSON for as far as it goes.
