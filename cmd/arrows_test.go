@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"tasks/imports":          {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/export":           {"engine", "engine/param", "engine/egress", "engine/zipfile", "exporters"},
 	"tasks/optimize":         {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/convert/filetype", "tasks/convert/pixels", "tasks/pdf", "tasks/convert/pdftools"},
+	"tasks/pdf":              {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/convert/filetype", "tasks/convert/pdftools"},
 	"tasks/watermark":        {"engine", "engine/param", "engine/egress", "engine/zipfile", "tasks/toolbox", "tasks/convert", "tasks/convert/filetype", "tasks/convert/pixels", "tasks/pdf", "tasks/convert/media"},
 	"tasks/toolbox":          {"engine", "engine/egress", "tasks/toolbox/launcher"},
 	"tasks/all":              {"engine", "tasks/*", "tasks/convert/*"},
