@@ -80,6 +80,7 @@ func TestPDF(t *testing.T) {
 		"open range": {page{content: pages, options: convert.Options{Pages: "2-"}}, []string{"second", "third"}, "first", []string{"Pages: 2"}},
 		"size": {page{content: pages, options: convert.Options{Print: convert.Print{PageWidth: of(10.16), PageHeight: of(12.7)}}},
 			[]string{"first"}, "", []string{"Page size: 288 x 360 pts"}},
+		"text":     {page{content: "  <b>first</b>\né\f日本", from: "txt"}, []string{"<b>first</b>", "é", "日本"}, "script", []string{"Pages: 2"}},
 		"markdown": {page{content: "# Head\n\n* point\n", from: "md"}, []string{"Head", "point"}, "#", []string{"Pages: 1"}},
 		"script":   {page{content: `<p id=p>off<script>p.textContent="on"</script>`}, []string{"on"}, "off", nil},
 		"footer": {page{content: "<p>body", options: convert.Options{Print: convert.Print{DisplayHeaderFooter: true, MarginBottom: of(30.0),
