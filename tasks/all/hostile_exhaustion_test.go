@@ -104,6 +104,8 @@ func gluttons(t *testing.T) (found []glutton) {
 	}
 	add("a.zip", "tar", engine.Invalid, overlapping(500, string(letters[:8<<20])))
 	add("nested.zip", "tar", "", packed(packedFile{"a.zip", packed(packedFile{"a.zip", packed(packedFile{"a", string(letters[:32<<20])})})}))
+	add("a.rar", "tar", engine.TooLarge, rarBomb(25_000))
+	add("nested.gz", "tar", "", nested(1000))
 	add("names.zip", "tar", engine.TooLarge, overlapping(100_001, "x"))
 	for name, content := range floods(t) {
 		add(name, "jpg", engine.TooLarge, content)
@@ -242,11 +244,14 @@ func greedyDocuments() (found []glutton) {
 }
 
 // cells is a workbook of one sheet.
-func cells(sheet string) string {
+func cells(sheet string) string { return sheetOf("", sheet) }
+
+// sheetOf is a workbook of one sheet, before which something stands.
+func sheetOf(before, sheet string) string {
 	const main = `http://schemas.openxmlformats.org/spreadsheetml/2006/main`
 	return openXML("xl/workbook.xml", "spreadsheetml.sheet", `<workbook xmlns="`+main+`" xmlns:r="`+relationships+`"><sheets><sheet name="A" sheetId="1" r:id="s1"/></sheets></workbook>`,
 		`<Relationship Id="s1" Type="`+relationships+`/worksheet" Target="worksheets/sheet1.xml"/>`,
-		packedFile{"xl/worksheets/sheet1.xml", xmlHead + `<worksheet xmlns="` + main + `">` + sheet + `</worksheet>`})
+		packedFile{"xl/worksheets/sheet1.xml", xmlHead + before + `<worksheet xmlns="` + main + `">` + sheet + `</worksheet>`})
 }
 
 // greedyCommands go on for ever, leave processes behind, or write all they can. None starts more than 100 processes.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -30,7 +32,7 @@ func (b builtin) read(ctx context.Context, path string, f engine.File) (map[stri
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
 	}
-	format, err := convert.DetectFile(path, f.Name)
+	format, err := filetype.DetectFile(path, f.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func (b builtin) read(ctx context.Context, path string, f engine.File) (map[stri
 		}
 		tags["PageCount"] = strconv.Itoa(pages)
 	}
-	size, err := convert.PictureSize(path, format)
+	size, err := pixels.OfFile(path, format)
 	if err != nil {
 		return nil, err
 	}

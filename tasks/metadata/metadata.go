@@ -17,6 +17,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -248,7 +249,7 @@ func (t exiftool) write(ctx context.Context, run *engine.Run, p WriteParams) (en
 		if p.Filename != "" {
 			name = p.Filename
 			if len(outputs) > 1 {
-				name = fmt.Sprintf("%s-%d%s", convert.Stem(name), i+1, strings.TrimPrefix(name, convert.Stem(name)))
+				name = fmt.Sprintf("%s-%d%s", filetype.Stem(name), i+1, strings.TrimPrefix(name, filetype.Stem(name)))
 			}
 		}
 		made, err := run.Adopt(ctx, name, o.Path)
@@ -266,7 +267,7 @@ func (t exiftool) change(ctx context.Context, run *engine.Run, f engine.File, ta
 	if err != nil {
 		return convert.Output{}, fmt.Errorf("fetch the input: %w", err)
 	}
-	format, err := convert.DetectFile(in, f.Name)
+	format, err := filetype.DetectFile(in, f.Name)
 	if err != nil {
 		return convert.Output{}, err
 	}

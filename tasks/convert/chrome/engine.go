@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/plain"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -110,7 +111,7 @@ func html(ctx context.Context, job convert.Job) ([]byte, error) {
 		defer os.RemoveAll(dir)
 		step := job
 		step.To, step.Dir, step.Progress = "html", dir, func(int) {}
-		made, err := convert.NewDocuments().Convert(ctx, step)
+		made, err := plain.New().Convert(ctx, step)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
@@ -26,7 +25,7 @@ type row struct {
 
 var rows = []row{
 	{
-		program: toolbox.Program{Name: "fontforge", Args: []string{"-version"}, Version: regexp.MustCompile(`fontforge (\d+)`)},
+		program: toolbox.Program{Name: "fontforge", Args: []string{"-version"}, Version: regexp.MustCompile(`fontforge (\d+)`), System: true},
 		from:    []convert.Format{"otf", "ttf", "woff", "woff2"},
 		to:      []convert.Format{"otf", "svg", "ttf", "woff", "woff2"},
 		args: func(in, out string) []string {
@@ -82,7 +81,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	if err := outcome.Err(); err != nil {
-		return nil, engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", job.From)
+		return nil, convert.Damaged(ctx, job.From, err)
 	}
 	return []string{job.Out()}, nil
 }

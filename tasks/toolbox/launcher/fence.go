@@ -9,7 +9,7 @@ import (
 // readable is what a program sees of the machine behind Landlock, and a few files that C libraries want.
 var readable = []string{"/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/fonts", "/etc/alternatives", "/etc/ld.so.cache", "/etc/mime.types",
 	"/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/libreoffice", "/etc/chromium.d", "/etc/ghostscript",
-	"/var/lib/ghostscript", "/var/cache/fontconfig", "/dev/urandom", "/dev/random",
+	"/var/lib/ghostscript", "/var/lib/libreoffice", "/var/spool/libreoffice", "/var/cache/fontconfig", "/dev/urandom", "/dev/random",
 	"/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"}
 
 // fence leaves the program the machine's programs, its own folder and its inputs, no privileges and no network.
