@@ -47,14 +47,11 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		watermark.Operation(catalog, film),
 	}
 	for _, find := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
-		command.Operation, capture.Operation, metadata.Write,
+		command.Operation, capture.Operation, metadata.Write, pdf.OCR, pdf.Archive,
 	} {
 		if op, ok := find(ctx, box); ok {
 			operations = append(operations, op)
 		}
-	}
-	if o, ok := pdf.FindOCRmyPDF(ctx, box); ok {
-		operations = append(operations, o.Operations()...)
 	}
 	return append(operations, pdf.Operations(library...)...)
 }

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"unicode/utf16"
@@ -64,11 +65,50 @@ func newCanary(t *testing.T, film string) *canary {
 			c.calls.Add(1)
 		}
 	}
+	listener, socket := ports(t)
+	server.Listener.Close()
+	server.Listener = listener
 	server.Start()
 	t.Cleanup(server.Close)
 	c.url = server.URL
+	c.hear(t, socket)
 	c.needles = needles([]byte(canaryText), []byte(png)[40:64])
 	return c
+}
+
+// ports are one number, at which connections are taken and which hears UDP.
+func ports(t *testing.T) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 { // until a number is free of both
+		socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", socket.LocalAddr().String())
+		if err == nil {
+			return listener, socket
+		}
+		socket.Close()
+	}
+	t.Fatal("no port is free")
+	return nil, nil
+}
+
+// hear counts as calls what arrives by UDP.
+func (c *canary) hear(t *testing.T, socket net.PacketConn) {
+	var hearing sync.WaitGroup
+	hearing.Go(func() {
+		for {
+			if _, _, err := socket.ReadFrom(make([]byte, 1)); err != nil {
+				return
+			}
+			c.calls.Add(1)
+		}
+	})
+	t.Cleanup(func() {
+		socket.Close()
+		hearing.Wait()
+	})
 }
 
 // magenta is a second of film.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -45,6 +46,7 @@ func TestBombs(t *testing.T) {
 					t.Fatal("the folder of a conversion cannot be made")
 				}
 				_, err := c.convert(t, e, job, b.name)
+				t.Logf("%s (%s): %v", b.name, b.from, err)
 				if b.refused && err == nil {
 					t.Errorf("%s (%s) is converted", b.name, b.from)
 				}
@@ -127,12 +129,62 @@ func bombs(t *testing.T) (all []bomb) {
 		_, _ = w.Close(), z.Close()
 		return b.String()
 	})
+	add("bomb", "rar", true, func() string { return rarBomb(20_000) })
+	add("dictionary", "rar", true, func() string {
+		content, _ := rarRun(1)
+		return claimed(rarClaim{name: "a", size: 1 << 50, dictionary: 15, method: 3}, content)
+	})
+	add("claim", "rar", true, func() string { return claimed(rarClaim{name: "a", size: 1 << 50}, "abc") })
+	add("link", "rar", true, func() string { return claimed(rarClaim{name: "a", link: "/etc/passwd"}, "") })
+	add("slip", "rar", true, func() string { return claimed(rarClaim{name: "../slipped", size: 1}, "x") })
+	add("slip", "cbr", true, func() string { return rar("../slipped.png", "x") })
+	add("slip", "jar", true, func() string { return packed(packedFile{"../slipped", "x"}) })
+	add("slip", "lha", false, func() string { return lha("../slipped", "x") })
+	for _, name := range []string{"../slipped", "/tmp/slipped", "a/slipped"} {
+		add("cpio with "+name, "cpio", true, func() string { return cpio([2]string{"a", "../.."}, [2]string{name, ""}) })
+	}
+	for _, from := range []convert.Format{"epub", "docx", "odt", "htmlz", "cbz", "xps"} {
+		add("slip", from, false, func() string {
+			return packed(packedFile{"mimetype", "application/epub+zip"}, packedFile{"../slipped.png", "x"}, packedFile{`..\slipped.html`, "x"}, packedFile{"/slipped", "x"})
+		})
+	}
+	add("nested a thousand times", "gz", false, func() string { return nested(1000) })
+	add("nested a thousand times", "tar.gz", true, func() string { return nested(1000) })
 	for _, from := range []convert.Format{"md", "html", "rst", "tex", "org"} {
 		add("brackets", from, false, func() string { return strings.Repeat("[![$*{_`", 10_000) })
 	}
 	add("depth", "html", false, func() string { return strings.Repeat("<div><table><tr><td>", 2000) })
 	add("columns", "csv", false, func() string { return strings.Repeat(",", 1<<20) })
 	return all
+}
+
+// nested is a file that was packed with gzip again and again.
+func nested(times int) string {
+	inner := "seen"
+	for range times {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = io.WriteString(z, inner) // writing to memory does not fail
+		_ = z.Close()
+		inner = b.String()
+	}
+	return inner
+}
+
+// cpio is an archive of links and of empty files, each a name with where it points to.
+func cpio(members ...[2]string) string {
+	var all strings.Builder
+	for i, m := range append(members, [2]string{"TRAILER!!!", ""}) {
+		mode := map[bool]int{true: 0o100644, false: 0o120777}[m[1] == ""]
+		fmt.Fprintf(&all, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s", i+1, mode, 0, 0, 1, 0, len(m[1]), 0, 0, 0, 0, len(m[0])+1, 0, m[0]+"\x00")
+		for all.Len()%4 > 0 {
+			all.WriteByte(0)
+		}
+		for all.WriteString(m[1]); all.Len()%4 > 0; {
+			all.WriteByte(0)
+		}
+	}
+	return all.String()
 }
 
 // laughs are entities that become a billion words.

@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/gantry-engine/gantry/engine/enginetest"
+	"github.com/gantry-engine/gantry/tasks/all"
+	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/media"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // TestHostileFilesBite runs careless programs without any fence over some of the hostile files, one at least for each way
@@ -54,6 +58,42 @@ func TestHostileFilesBite(t *testing.T) {
 			found := func(content []byte) bool { return c.in(t, content, tt.words) != "" }
 			if !tt.called && !slices.ContainsFunc(made, found) {
 				t.Errorf("the canary is in none of %d outputs", len(made))
+			}
+		})
+	}
+}
+
+// TestEnginesWork gives every engine a harmless file behind both fences: of one that converts nothing there, attacks prove
+// nothing.
+func TestEnginesWork(t *testing.T) {
+	m := &matrix{dir: t.TempDir(), samples: map[convert.Format]func() (sample, error){}}
+	m.first(t)
+	for _, makes := range []func(*testing.T, *matrix) []sample{films, archives, fontsHere, scans, byHand} {
+		for _, s := range makes(t, m) {
+			m.add(t, s)
+		}
+	}
+	m.add(t, sample{path: m.write(t, "x.ps", "%!PS-Adobe-3.0\n0 0 99 99 rectfill showpage\n"), format: "ps"})
+	m.add(t, sample{path: m.write(t, "x.xps", xpsWithLinks()), format: "xps"})
+	for _, fence := range []toolbox.Kind{toolbox.Bubblewrap, toolbox.Landlock} {
+		t.Run(string(fence), func(t *testing.T) {
+			box := boxOf(t, fence, time.Minute)
+			for _, e := range all.Engines(t.Context(), box, media.New(t.Context(), box)) {
+				t.Run(e.Name(), func(t *testing.T) {
+					t.Parallel()
+					pairs := e.Pairs()
+					at := slices.IndexFunc(pairs, func(p convert.Pair) bool { return m.samples[p.From] != nil && p.To != p.From })
+					if at < 0 {
+						t.Fatal("there is no sample for it")
+					}
+					s, err := m.samples[pairs[at].From]()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := m.make(t.Context(), s, convert.Route{{Engine: e, Pair: pairs[at]}}); err != nil {
+						t.Errorf("a sound file: %v", err)
+					}
+				})
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package all_test
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
@@ -21,7 +22,7 @@ type hostile struct {
 
 // reaching are files that refer to others, by every way that their formats have.
 func reaching() []hostile {
-	return append(append(append(officeFiles(), texts()...), hostileDrawings()...), hostileFilms()...)
+	return slices.Concat(officeFiles(), officeParts(), texts(), pages(), hostileDrawings(), hostileFilms(), hostileScans())
 }
 
 // each joins what is made of every link, each in the kind of file that fits.
@@ -40,24 +41,10 @@ func around(before string, inner func(...link) string, after string) func(...lin
 	return func(links ...link) string { return before + inner(links...) + after }
 }
 
-// texts are pages and marked-up texts.
+// texts are marked-up texts.
 func texts() []hostile {
-	elements := `<p>seen<img src="LINK"><picture><source srcset="LINK"><img src="LINK"></picture><object data="LINK"></object>` +
-		`<embed src="LINK"><video poster="LINK" src="LINK"></video><svg><image href="LINK"/><use href="LINK#r"/></svg>` +
-		`<input type=image src="LINK"><table background="LINK"><tr><td style="background:url(LINK)">x</table>`
-	pages := `<link rel=stylesheet href="LINK"><style>@import "LINK";@font-face{font-family:f;src:url("LINK")}</style><iframe src="LINK"></iframe>` +
-		`<frame src="LINK"><a href="LINK">x</a><script src="LINK"></script>`
-	scripts := `<script>(u=>{const p=t=>document.body.append(t);fetch(u).then(r=>r.text()).then(p).catch(()=>0);` +
-		`try{x=new XMLHttpRequest;x.open("GET",u,false);x.send();p(x.responseText)}catch(e){};navigator.sendBeacon(u)})("LINK")</script>`
 	tex := "\\documentclass{article}\n\\begin{document}seen BODY\\end{document}\n"
 	texts := []hostile{
-		{name: "pictures of a page", from: "html", content: around("<!doctype html><title>t</title>", each("png", elements), "")},
-		{name: "parts of a page", from: "html", content: around("<!doctype html><title>t</title><p>seen", each("html", pages), "")},
-		{name: "scripts of a page", from: "html", content: around("<!doctype html><title>t</title><p>seen", each("txt", scripts), "")},
-		{name: "refresh of a page", from: "html", content: each("html", `<!doctype html><meta http-equiv=refresh content="0;url=LINK"><p>seen`), alone: true},
-		{name: "base of a page", from: "html", content: func(links ...link) string {
-			return `<!doctype html><base href="` + strings.TrimSuffix(links[0]("png"), "canary.png") + `"><p>seen<img src="canary.png"><a href="canary.html">x</a>`
-		}, alone: true},
 		{name: "pictures", from: "md", content: each("png", "seen ![x](LINK)\n\n<img src=\"LINK\">\n\n![y][z]\n\n[z]: LINK\n\n")},
 		{name: "raw parts", from: "md", content: each("html", "seen\n\n<iframe src=\"LINK\"></iframe>\n\n<object data=\"LINK\"></object>\n\n")},
 		{name: "front matter", from: "md", content: each("txt", "---\nbibliography: LINK\ncsl: LINK\ncss: LINK\ninclude-before: LINK\ntemplate: LINK\n---\nseen @x\n"), alone: true},
@@ -74,7 +61,9 @@ func texts() []hostile {
 		{name: "formulas", from: "csv", content: each("csv", "seen,\"=WEBSERVICE(\"\"LINK\"\")\",\"='LINK'#$Sheet1.A1\",\"=DDE(\"\"soffice\"\",\"\"LINK\"\",\"\"A1\"\")\",\"=HYPERLINK(\"\"LINK\"\")\"\n")},
 	}
 	for _, macro := range []string{`\input{LINK}`, `\include{LINK}`, `\verbatiminput{LINK}`, `\lstinputlisting{LINK}`, `\usepackage{LINK}`,
-		`\newread\f\openin\f=LINK \read\f to\x\x`, `\immediate\write18{cat LINK > out.txt}\input{|"cat LINK"}`, `\includegraphics{LINK}`, `\bibliography{LINK}`} {
+		`\newread\f\openin\f=LINK \read\f to\x\x`, `\immediate\write18{cat LINK > out.txt}\input{|"cat LINK"}`, `\includegraphics{LINK}`, `\bibliography{LINK}`,
+		`\font\f=LINK at 9pt \f x`, `\newwrite\f\immediate\openout\f=LINK.made \immediate\write\f{x}\immediate\closeout\f`, `\csname input\endcsname{LINK}`,
+		`\begin{Form}[action={LINK}]\Submit{x}\end{Form}\href{run:LINK}{x}\pdfximage{LINK}\special{psfile=LINK}`} {
 		ext := "tex"
 		if strings.Contains(macro, "graphics") {
 			ext = "png"
@@ -101,6 +90,9 @@ func hostileDrawings() []hostile {
 			`<filter id="f"><feImage xlink:href="LINK"/></filter><rect filter="url(#f)" width="9" height="9"/><foreignObject width="99" height="99"><img xmlns="http://www.w3.org/1999/xhtml" src="LINK"/></foreignObject>`)},
 		{name: "drawings", from: "svg", content: svg("svg", `<use xlink:href="LINK#r"/><use href="LINK#r"/><rect width="99" height="99" fill="url(LINK#r)"/>`+
 			`<style>@import url("LINK");@font-face{font-family:f;src:url(LINK)}</style><tref xlink:href="LINK#r"/><xi:include href="LINK"/><script xlink:href="LINK"/>`)},
+		{name: "references", from: "svg", content: svg("svg", `<pattern id="p" xlink:href="LINK#r"/><linearGradient id="g" xlink:href="LINK#r"/><rect width="99" height="99" fill="url(#p)" mask="url(LINK#r)" `+
+			`clip-path="url(LINK#r)" filter="url(LINK#r)" style="marker:url(LINK#r);cursor:url(LINK)"/><text><textPath href="LINK#r">x</textPath></text><color-profile xlink:href="LINK"/><cursor xlink:href="LINK"/>`+
+			`<image width="99" height="99"><set attributeName="href" to="LINK" begin="0s"/></image><animate attributeName="x"><mpath href="LINK#r"/></animate>`)},
 		{name: "texts", from: "svg", content: svg("txt", `<text y="50"><xi:include parse="text" href="LINK"/></text>`), words: true},
 		{name: "coders", from: "svg", content: svg("txt", coders), words: true},
 		{name: "entity", from: "svg", content: each("txt", entity), alone: true, words: true},
@@ -123,13 +115,15 @@ func hostileDrawings() []hostile {
 		"pipe":    "(%pipe%cat LINK) (r) file 99 string readline pop show",
 		"library": "(LINK) .libfile { 99 string readline pop show } { pop } ifelse",
 		"escape":  "{ save restore } stopped {} if mark /OutputFile (%pipe%cat LINK) currentdevice putdeviceprops { (LINK) (r) file 99 string readline pop show } stopped",
+		"write":   "(LINK.made) (w) file dup (x) writestring closefile (LINK) deletefile (LINK) (LINK.moved) renamefile",
 		"names":   "(LINK*) { show } 99 string filenameforall /LINK where { pop } if (LINK) status { pop pop pop pop (" + canaryText[:7] + ") show (" + canaryText[7:] + ") show } if",
 	} {
 		for _, from := range []convert.Format{"ps", "eps"} {
 			all = append(all, hostile{name: name, from: from, content: each("ps", strings.Replace(postscript, "BODY", body, 1)), alone: true})
 		}
 	}
-	return append(all, hostile{name: "references", from: "pdf", content: pdfWithLinks})
+	all = append(all, hostile{name: "references", from: "pdf", content: pdfWithLinks}, hostile{name: "pages", from: "xps", content: xpsWithLinks})
+	return append(all, hostile{name: "Python", from: "sfd", alone: true, content: pickled})
 }
 
 // profiled is a PNG that asks to have a file taken for its profile (CVE-2022-44268).
@@ -186,6 +180,10 @@ func hostileFilms() []hostile {
 	for name, body := range map[string]string{
 		"HLS":         fmt.Sprintf(hls, "LINK"),
 		"HLS key":     strings.Replace(fmt.Sprintf(hls, "LINK"), "#EXTINF", "#EXT-X-KEY:METHOD=AES-128,URI=\"LINK\"\n#EXTINF", 1),
+		"HLS data":    fmt.Sprintf(hls, "data:application/x-mpegurl,%23EXTM3U%0A%23EXT-X-TARGETDURATION:1%0A%23EXTINF:1,%0ALINK%0A%23EXT-X-ENDLIST"),
+		"HLS map":     strings.Replace(fmt.Sprintf(hls, "LINK"), "#EXTINF", "#EXT-X-MAP:URI=\"LINK\"\n#EXTINF", 1),
+		"HLS master":  "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",DEFAULT=YES,URI=\"LINK\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\nLINK\n",
+		"HLS crypto":  fmt.Sprintf(hls, "crypto+file:LINK"),
 		"HLS concat":  fmt.Sprintf(hls, "concat:LINK|LINK"),
 		"HLS subfile": fmt.Sprintf(hls, "subfile,,start,0,end,9999,,:LINK"),
 		"concat":      "ffconcat version 1.0\nfile 'LINK'\n",

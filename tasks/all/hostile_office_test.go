@@ -177,9 +177,14 @@ func page(links ...link) string {
 // book is an EPUB whose pages and manifest refer to all.
 func book(links ...link) string {
 	items := each("html", `<item id="IDLINK" href="LINK" media-type="application/xhtml+xml"/>`)(links...) + each("png", `<item id="IDLINK" href="LINK" media-type="image/png"/>`)(links...)
+	return bookOf("", items, page(links...))
+}
+
+// bookOf is an EPUB of one page, with something before each of its parts.
+func bookOf(before, items, text string) string {
 	return packed(packedFile{"mimetype", "application/epub+zip"},
-		packedFile{"META-INF/container.xml", `<?xml version="1.0"?><container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="a.opf" media-type="application/oebps-package+xml"/></rootfiles></container>`},
-		packedFile{"a.opf", `<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="2.0" unique-identifier="i"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>t</dc:title><dc:identifier id="i">1</dc:identifier><dc:language>en</dc:language></metadata>` +
+		packedFile{"META-INF/container.xml", `<?xml version="1.0"?>` + before + `<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="a.opf" media-type="application/oebps-package+xml"/></rootfiles></container>`},
+		packedFile{"a.opf", `<?xml version="1.0"?>` + before + `<package xmlns="http://www.idpf.org/2007/opf" version="2.0" unique-identifier="i"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>t</dc:title><dc:identifier id="i">1</dc:identifier><dc:language>en</dc:language></metadata>` +
 			`<manifest><item id="p" href="p.xhtml" media-type="application/xhtml+xml"/>` + items + `</manifest><spine><itemref idref="p"/></spine></package>`},
-		packedFile{"p.xhtml", page(links...)})
+		packedFile{"p.xhtml", before + text})
 }

@@ -1,6 +1,7 @@
 package all_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"flag"
@@ -109,6 +110,7 @@ func attack(t *testing.T, e convert.Engine, c *canary, much effort) {
 			try(d.hostile, from, made[from][:1], d.link)
 		}
 	}
+	c.untouched(t)
 	t.Logf("%d attacks: %d were converted, %d refused", tried, converted, tried-converted)
 }
 
@@ -120,8 +122,8 @@ type disguise struct {
 
 // disguises are those files that some program knows by their content, whatever their name.
 func (c *canary) disguises() (all []disguise) {
-	for n, h := range append(hostileDrawings(), hostileFilms()...) {
-		for i := range c.links() {
+	for i := range c.links() {
+		for n, h := range slices.Concat(hostileDrawings(), hostileFilms(), hostileScans()) {
 			all = append(all, disguise{h, c.links()[(n+i)%len(c.links())]})
 		}
 	}
@@ -175,6 +177,9 @@ func (c *canary) attacked(t *testing.T, e convert.Engine, h hostile, from, to co
 		}
 		if how := c.in(t, made, h.words); how != "" {
 			t.Errorf("%s: the output has the canary: %s", name, how)
+		}
+		if bytes.Contains(made, []byte(dir)) {
+			t.Errorf("%s: the output shows where it was made", name)
 		}
 	}
 	return err == nil

@@ -207,8 +207,6 @@ func TestArchiveName(t *testing.T) {
 	}
 }
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 func TestArchiveOfNothing(t *testing.T) {
 	if task, _ := pack(t, `{"output_format":"zip"}`); task.Code != engine.NoFiles {
 		t.Errorf("got %s %q, want NO_FILES", task.Code, task.Message)

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,6 +77,23 @@ func Match(w Want, known []engine.File, rows []engine.Row) (tool string, problem
 		tool = ""
 	}
 	return tool, problems
+}
+
+// checkValues finds, of the options that say one of several words, those whose word no row that fits knows. What no row lists is
+// left alone: it is ignored.
+func (o offers) checkValues(w Want, said map[string]string) (problems []param.Problem) {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		var known []string
+		for _, r := range o {
+			if i := slices.IndexFunc(r.Options, func(f param.Field) bool { return f.Name == name }); i >= 0 && w.Fits(r) {
+				known = append(known, r.Options[i].Enum...)
+			}
+		}
+		if known = distinct(known); len(known) > 0 && !slices.Contains(known, said[name]) {
+			problems = append(problems, param.Problemf(name, "must be one of %s: %s files hold nothing else", strings.Join(known, ", "), w.To))
+		}
+	}
+	return problems
 }
 
 // none is the tool of what cannot be done.

@@ -29,9 +29,22 @@ func Operation(c *Catalog) engine.Operation {
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
 	op.Check = engine.CheckWith(check)
-	op.Match = MatchBy(Params.want)
+	op.Match = engine.MatchWith(match)
 	op.Rows = sync.OnceValue(h.rows)
 	return op
+}
+
+// match is Match, and finds codecs that no film or sound of the asked format can have.
+func match(p Params, known []engine.File, rows []engine.Row) (string, []param.Problem) {
+	want, said := p.want(), map[string]string{}
+	if p.VideoCodec != "" {
+		said["video_codec"] = p.VideoCodec
+	}
+	if p.AudioCodec != "" {
+		said["audio_codec"] = p.AudioCodec
+	}
+	tool, problems := Match(want, known, rows)
+	return tool, append(problems, offers(rows).checkValues(want, said)...)
 }
 
 type handler struct{ catalog *Catalog }

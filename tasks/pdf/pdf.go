@@ -42,6 +42,7 @@ type worker interface {
 type source struct {
 	in       string // its path
 	dir      string // a folder for what is made of it
+	limits   convert.Limits
 	progress func(percent int)
 }
 
@@ -124,7 +125,7 @@ func (a action[W, P]) one(
 	if err != nil {
 		return nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
-	return a.work(ctx, w, source{in: in, dir: dir, progress: progress}, p)
+	return a.work(ctx, w, source{in: in, dir: dir, limits: convert.LimitsOf(run.Limits()), progress: progress}, p)
 }
 
 // expectPDF decides by the content.

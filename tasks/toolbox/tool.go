@@ -23,6 +23,7 @@ type Program struct {
 	Files   []string       // names of the program, best first; Name if there are none
 	Args    []string       // with which it prints its version; "--version" where nil
 	Version *regexp.Regexp // its first group is the version; a number with dots where nil. What does not match is not the program
+	System  bool           // it needs the /tmp or the /proc of a whole system, which a program behind Landlock has not
 }
 
 // folders are where programs are looked for: what the sandbox shows.
@@ -54,7 +55,7 @@ type finding struct {
 
 // Find looks a program up: in the tools folder (bin), /usr/bin, /usr/sbin and /usr/local/bin. It runs it once to learn the
 // version, fenced in and for at most 30 seconds; the answer is remembered, also in Cache for as long as the program is the same
-// file. A program that gives no version is not there.
+// file. A program that gives no version is not there, nor is one that the fence leaves no use of.
 func (b *Box) Find(ctx context.Context, p Program) (Tool, bool) {
 	if len(p.Files) == 0 {
 		p.Files = []string{p.Name}
@@ -78,7 +79,7 @@ func (b *Box) Find(ctx context.Context, p Program) (Tool, bool) {
 }
 
 func (b *Box) find(ctx context.Context, p Program) (Tool, bool) {
-	if b.kind == Refused {
+	if b.kind == Refused || p.System && b.kind == Landlock {
 		return Tool{}, false
 	}
 	for _, file := range p.Files {

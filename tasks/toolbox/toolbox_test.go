@@ -2,6 +2,7 @@ package toolbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,15 +22,11 @@ import (
 	"github.com/gantry-engine/gantry/engine/egress"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/tasks/toolbox/launcher"
 )
 
 // asNobody makes the test binary run its tests as a plain user.
 const asNobody = "GANTRY_TEST_AS_NOBODY"
-
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
 
 // boxes calls each with every kind of box.
 func boxes(t *testing.T, c toolbox.Config, each func(t *testing.T, b *toolbox.Box)) {
@@ -52,7 +49,7 @@ func fenced(t *testing.T, c toolbox.Config, each func(t *testing.T, b *toolbox.B
 
 func open(t testing.TB, c toolbox.Config) *toolbox.Box {
 	t.Helper()
-	c.Scratch = t.TempDir()
+	c.Scratch = cmp.Or(c.Scratch, t.TempDir())
 	b, err := toolbox.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -406,6 +403,21 @@ func TestOnline(t *testing.T) {
 				t.Errorf("got %+v", outcome)
 			}
 		})
+	}
+}
+
+// TestLauncherComesFirst holds that a launcher does not wait for the packages of the whole program, such as net/http, which
+// this one has for its tests.
+func TestLauncherComesFirst(t *testing.T) {
+	cmd := exec.Cmd{Path: os.Args[0], Args: []string{launcher.Name, "not JSON"}, Env: []string{"GODEBUG=inittrace=1"}}
+	said, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 126 || !bytes.Contains(said, []byte("init os @")) || !bytes.Contains(said, []byte("read what to start")) {
+		t.Fatalf("got %v\n%s", err, said)
+	}
+	for _, late := range []string{"net/http", "github.com/gantry-engine/gantry/engine", "github.com/gantry-engine/gantry/tasks/toolbox"} {
+		if bytes.Contains(said, []byte("init "+late+" @")) {
+			t.Errorf("%s was initialised first", late)
+		}
 	}
 }
 

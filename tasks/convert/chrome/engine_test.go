@@ -23,9 +23,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // newEngine returns Chromium in a box of its own, or skips the test.
 func newEngine(t *testing.T) *chrome.Engine {
 	t.Helper()

@@ -17,12 +17,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// Main runs the tests of a package, unless the toolbox started this binary to restrict itself and become another program.
-func Main(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
-
 // Box returns a box that runs programs as a server would, with a folder of the test's own for its scratch.
 func Box(t testing.TB) *toolbox.Box {
 	t.Helper()

@@ -72,7 +72,7 @@ func memberFamily(z *zip.Reader, claimed Format) Format {
 			}
 		}
 	}
-	if has(func(n string) bool { return n == "FixedDocSeq.fdseq" || n == "FixedDocumentSequence.fdseq" }) {
+	if has(func(n string) bool { return strings.HasSuffix(n, ".fdseq") }) {
 		return "xps"
 	}
 	if has(func(n string) bool { return n == "META-INF/MANIFEST.MF" }) {

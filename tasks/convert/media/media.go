@@ -73,7 +73,7 @@ func (e *Engine) Pairs() []convert.Pair {
 			case to == "gif":
 				options = convert.Fields(gifOptions...)
 			}
-			pairs = append(pairs, convert.Pair{From: from, To: to, Options: options})
+			pairs = append(pairs, convert.Pair{From: from, To: to, Options: e.narrow(options, outputs[to])})
 		}
 		for to, encoder := range stills {
 			if !demuxers[from].sound && from != "gif" && slices.Contains(e.encoders, encoder[0]) {

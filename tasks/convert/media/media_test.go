@@ -2,6 +2,8 @@ package media_test
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -17,9 +19,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 )
-
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
 
 func newEngine(t *testing.T) *media.Engine {
 	t.Helper()
@@ -163,6 +162,50 @@ func TestOptions(t *testing.T) {
 				t.Errorf("got %q, %s, %vs, want %q, %s, %vs", m.streams, m.size, m.seconds, c.codecs, c.size, length)
 			}
 		})
+	}
+}
+
+// TestCodecs encodes as the words for codecs say that a format lists: a word of every third list, or, with GANTRY_MATRIX=all,
+// each word.
+func TestCodecs(t *testing.T) {
+	e := newEngine(t)
+	in := clip(t, "in.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-vf", "scale=320:240", "-c:a", "aac", "-shortest")
+	names := map[string]string{
+		"x264": "h264", "x265": "hevc", "h265": "hevc", "mpeg1": "mpeg1video", "mpeg2": "mpeg2video", "xvid": "mpeg4", "wmv": "wmv2",
+		"flv": "flv1", "wma": "wmav2", "pcm": "pcm_",
+	}
+	n := 0
+	for _, p := range e.Pairs() {
+		if p.From != "mp4" {
+			continue
+		}
+		for _, f := range p.Options {
+			if f.Name != "video_codec" && f.Name != "audio_codec" {
+				continue
+			}
+			words := slices.DeleteFunc(slices.Clone(f.Enum), func(w string) bool { return w == "copy" || w == "none" })
+			if n++; os.Getenv("GANTRY_MATRIX") != "all" {
+				if n%3 > 0 || len(words) == 0 {
+					continue
+				}
+				words = words[n%len(words):][:1]
+			}
+			for _, word := range words {
+				t.Run(fmt.Sprint(p.To, " ", f.Name, " ", word), func(t *testing.T) {
+					o := convert.Options{Media: convert.Media{VideoCodec: word}}
+					if f.Name == "audio_codec" {
+						o.Media = convert.Media{AudioCodec: word}
+					}
+					m, err := run(t, e, in, "mp4", p.To, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := cmp.Or(names[word], word); !strings.Contains(m.streams, want) || math.Abs(m.seconds-2) > 0.35 && m.seconds > 0 {
+						t.Errorf("got %q of %v seconds, want %s", m.streams, m.seconds, want)
+					}
+				})
+			}
+		}
 	}
 }
 

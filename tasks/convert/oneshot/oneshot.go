@@ -25,7 +25,7 @@ type row struct {
 
 var rows = []row{
 	{
-		program: toolbox.Program{Name: "fontforge", Args: []string{"-version"}, Version: regexp.MustCompile(`fontforge (\d+)`)},
+		program: toolbox.Program{Name: "fontforge", Args: []string{"-version"}, Version: regexp.MustCompile(`fontforge (\d+)`), System: true},
 		from:    []convert.Format{"otf", "ttf", "woff", "woff2"},
 		to:      []convert.Format{"otf", "svg", "ttf", "woff", "woff2"},
 		args: func(in, out string) []string {

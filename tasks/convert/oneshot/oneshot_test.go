@@ -17,8 +17,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/oneshot"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // named returns the engine of that name, or skips the test.
 func named(t *testing.T, name string) *oneshot.Engine {
 	t.Helper()

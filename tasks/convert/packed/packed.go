@@ -52,7 +52,7 @@ var recipes = []recipe{
 		},
 	},
 	{
-		program: toolbox.Program{Name: "unar", Args: []string{"-v"}, Version: regexp.MustCompile(`v(\d[\d.]*)`)},
+		program: toolbox.Program{Name: "unar", Args: []string{"-v"}, Version: regexp.MustCompile(`v(\d[\d.]*)`), System: true},
 		reads:   []convert.Format{"alz", "arc", "cab", "lha", "sit", "zoo"}, // of arj it loses the folders
 		args: func(in, dir string, _ convert.Format) []string {
 			return []string{"-quiet", "-force-overwrite", "-no-directory", "-output-directory", dir, in}

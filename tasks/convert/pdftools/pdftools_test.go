@@ -22,8 +22,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 func poppler(t testing.TB) convert.Engine {
 	t.Helper()
 	return converttest.Engine(t, "poppler", func(ctx context.Context, box *toolbox.Box) *pdftools.Poppler {
@@ -109,6 +107,9 @@ func TestTexts(t *testing.T) {
 			}
 			if to == "html" && (strings.Count(text, "</html>") != 1 || strings.Count(text, "<body") != 1) {
 				t.Errorf("%q: not one HTML document", pages)
+			}
+			if strings.Contains(text, "/part-") {
+				t.Errorf("%q: the %s shows a path of the machine", pages, to)
 			}
 		}
 	}

@@ -261,10 +261,11 @@ func (p *Poppler) words(ctx context.Context, job convert.Job, first, last int, p
 // htmlDensity is that of the picture that pdftohtml draws of all in a page that is not text.
 const htmlDensity = 108
 
-// markup makes HTML that holds its pictures, as one file must.
+// markup makes HTML that holds its pictures, as one file must. Without a title in the PDF it is called like the path that
+// pdftohtml is told, so that is none of this machine's.
 func (p *Poppler) markup(ctx context.Context, job convert.Job, first, last int, path string) error {
 	c := p.box.Command(p.html, job.Dir)
 	c.Args = []string{"-f", strconv.Itoa(first), "-l", strconv.Itoa(last), "-s", "-noframes", "-dataurls", "-enc", "UTF-8", "-q",
-		c.In(job.In), c.Path(path)}
+		c.In(job.In), filepath.Base(path)}
 	return run(ctx, c)
 }

@@ -23,9 +23,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 func vips(t *testing.T) convert.Engine {
 	t.Helper()
 	return converttest.Engine(t, "libvips", raster.NewVips)
