@@ -23,9 +23,7 @@ type Profile struct {
 var (
 	recommended = []string{"bwrap", "soffice", "ffmpeg", "vips", "convert-im6.q16", "rsvg-convert", "pdftoppm", "qpdf", "gs",
 		"pandoc", "7zz", "exiftool", "tesseract", "chromium-headless-shell|chromium"}
-	full = []string{"ocrmypdf", "ebook-convert", "inkscape", "unar", "ddjvu", "potrace", "fontforge", "woff2_compress", "mutool",
-		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop",
-		"lzip", "rzip"}
+	full = []string{"ocrmypdf", "ebook-convert", "unar", "ddjvu", "fontforge", "mutool", "dcraw_emu", "pngquant", "lzop", "lzip", "rzip"}
 )
 
 // beyond are the engines that only the full profile brings.

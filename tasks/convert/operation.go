@@ -56,6 +56,9 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 			problems = append(problems, param.Problemf(f.name, "%s", err))
 		}
 	}
+	if p.Rotate%90 != 0 {
+		problems = append(problems, param.Problemf("rotate", "must be a multiple of 90"))
+	}
 	return problems
 }
 

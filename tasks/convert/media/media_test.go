@@ -209,6 +209,32 @@ func TestCodecs(t *testing.T) {
 	}
 }
 
+// TestStills makes pictures of a film: turned, and the coarser the smaller.
+func TestStills(t *testing.T) {
+	e := newEngine(t)
+	mp4 := clip(t, "in.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-an")
+	for _, to := range []convert.Format{"jpg", "webp", "png"} {
+		var sizes []int64
+		for _, quality := range []int{5, 85, 100} {
+			m, err := run(t, e, mp4, "mp4", to, convert.Options{Quality: quality, Media: convert.Media{Rotate: 270}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.size != "120x160" {
+				t.Errorf("%s: got %s, want it turned", to, m.size)
+			}
+			info, err := os.Stat(m.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, info.Size())
+		}
+		if to != "png" && (sizes[0] >= sizes[1] || sizes[1] >= sizes[2]) {
+			t.Errorf("%s: got %v bytes, want more the better", to, sizes)
+		}
+	}
+}
+
 func TestProgressComesToTheEnd(t *testing.T) {
 	e := newEngine(t)
 	m, err := run(t, e, clip(t, "in.wav", "-map", "1:a"), "wav", "mp3", convert.DefaultOptions())
