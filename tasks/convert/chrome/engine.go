@@ -13,11 +13,12 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/convert/plain"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// Engine converts HTML and Markdown as a browser shows them. What they refer to is not loaded, whether it lies on the disk or
+// Engine converts HTML, Markdown and text as a browser shows them. What they refer to is not loaded, whether it lies on the disk or
 // in a network. It is safe for concurrent use.
 type Engine struct{ browser *Browser }
 
@@ -36,11 +37,15 @@ func (*Engine) Name() string { return "chrome" }
 // Version is that of Chromium.
 func (e *Engine) Version() string { return e.browser.Version() }
 
-// Pairs lists html and md to pdf, png and jpg.
+// Pairs lists html, md and txt to pdf, png and jpg.
 func (*Engine) Pairs() (pairs []convert.Pair) {
-	for _, from := range []convert.Format{"html", "md"} {
+	for _, from := range []convert.Format{"html", "md", "txt"} {
 		for _, to := range []convert.Format{"pdf", "png", "jpg"} {
-			pairs = append(pairs, convert.Pair{From: from, To: to, Options: OptionsOf(to), Merit: merit})
+			options := OptionsOf(to)
+			if to != "pdf" {
+				options = append(options, convert.Fields("width", "height", "fit")...)
+			}
+			pairs = append(pairs, convert.Pair{From: from, To: to, Options: options, Merit: merit})
 		}
 	}
 	return pairs
@@ -78,13 +83,20 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	sum := sha256.Sum256(document)
-	err = e.browser.Draw(ctx, hex.EncodeToString(sum[:]), Visit{
+	visit := Visit{
 		Document: document, Format: job.To, Pages: Pages(job.Options), Quality: job.Options.Quality, Print: Print{job.Options.Print},
-	}, job.Out())
-	if err != nil {
+	}
+	if job.To == "pdf" || !job.Options.Resizes() {
+		return []string{job.Out()}, e.browser.Draw(ctx, hex.EncodeToString(sum[:]), visit, job.Out())
+	}
+	shot := filepath.Join(job.Dir, "shot.png")
+	defer os.Remove(shot)
+	visit.Format = "png"
+	if err := e.browser.Draw(ctx, hex.EncodeToString(sum[:]), visit, shot); err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, nil
+	job.In, job.From = shot, "png"
+	return picture.New().Convert(ctx, job)
 }
 
 // Pages is the selection of an Options as Chromium has it.
@@ -100,10 +112,10 @@ func CheckPrint(to convert.Format, p convert.Print) error {
 	return nil
 }
 
-// html reads the input; Markdown becomes HTML first.
+// html reads the input; Markdown and text become HTML first.
 func html(ctx context.Context, job convert.Job) ([]byte, error) {
 	in := job.In
-	if job.From == "md" {
+	if job.From != "html" {
 		dir := filepath.Join(job.Dir, "html")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a scratch folder: %w", err)

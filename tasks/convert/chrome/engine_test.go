@@ -80,6 +80,7 @@ func TestPDF(t *testing.T) {
 		"open range": {page{content: pages, options: convert.Options{Pages: "2-"}}, []string{"second", "third"}, "first", []string{"Pages: 2"}},
 		"size": {page{content: pages, options: convert.Options{Print: convert.Print{PageWidth: of(10.16), PageHeight: of(12.7)}}},
 			[]string{"first"}, "", []string{"Page size: 288 x 360 pts"}},
+		"text":     {page{content: "  <b>first</b>\né\f日本", from: "txt"}, []string{"<b>first</b>", "é", "日本"}, "script", []string{"Pages: 2"}},
 		"markdown": {page{content: "# Head\n\n* point\n", from: "md"}, []string{"Head", "point"}, "#", []string{"Pages: 1"}},
 		"script":   {page{content: `<p id=p>off<script>p.textContent="on"</script>`}, []string{"on"}, "off", nil},
 		"footer": {page{content: "<p>body", options: convert.Options{Print: convert.Print{DisplayHeaderFooter: true, MarginBottom: of(30.0),
@@ -120,17 +121,19 @@ func TestPicture(t *testing.T) {
 	e := newEngine(t)
 	content := `<!doctype html><body style="margin:0;background:#f00"><div style="height:700px">`
 	tests := map[string]struct {
-		to    convert.Format
-		print convert.Print
-		want  image.Point
+		to      convert.Format
+		options convert.Options
+		want    image.Point
 	}{
-		"whole page": {"png", convert.Print{ScreenWidth: 400}, image.Pt(400, 900)},
-		"window":     {"jpg", convert.Print{ScreenWidth: 320, ScreenHeight: 240}, image.Pt(320, 240)},
-		"zoomed":     {"png", convert.Print{ScreenWidth: 320, ScreenHeight: 240, Zoom: of(2.0)}, image.Pt(320, 240)},
+		"whole page": {"png", convert.Options{Print: convert.Print{ScreenWidth: 400}}, image.Pt(400, 900)},
+		"window":     {"jpg", convert.Options{Print: convert.Print{ScreenWidth: 320, ScreenHeight: 240}}, image.Pt(320, 240)},
+		"zoomed":     {"png", convert.Options{Print: convert.Print{ScreenWidth: 320, ScreenHeight: 240, Zoom: of(2.0)}}, image.Pt(320, 240)},
+		"narrower":   {"jpg", convert.Options{Width: 200, Print: convert.Print{ScreenWidth: 400}}, image.Pt(200, 450)},
+		"cut":        {"png", convert.Options{Width: 200, Height: 110, Fit: "crop"}, image.Pt(200, 110)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			out, err := page{content: content, to: tt.to, options: convert.Options{Print: tt.print}}.convert(t, e)
+			out, err := page{content: content, to: tt.to, options: tt.options}.convert(t, e)
 			if err != nil {
 				t.Fatal(err)
 			}
