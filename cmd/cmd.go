@@ -19,7 +19,6 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/exporters"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
-	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // Option adds something to the program.
@@ -72,7 +71,6 @@ type commands struct {
 // Main runs the program with the arguments, without its name, until it is done, ctx ends, or the process is told to stop,
 // and returns the exit code: 0, 1 for a failure, 2 for wrong usage. What went wrong is printed.
 func Main(ctx context.Context, args []string, options ...Option) int {
-	toolbox.Launch()
 	if len(args) > 0 && args[0] == lok.Argument {
 		return lok.Main(args[1:])
 	}

@@ -23,8 +23,7 @@ type Kept[S any] struct {
 
 	checkpoint Checkpoint
 	mu         sync.Mutex
-	saved      time.Time
-	noted      bool
+	noted      time.Time // when a change was last saved by Note
 }
 
 // Recall takes up what an earlier try or attempt saved; if nothing was, State is zero. It is called first.
@@ -44,7 +43,6 @@ func (k *Kept[S]) Recall(ctx context.Context, c Checkpoint) error {
 func (k *Kept[S]) Save(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.saved = time.Now()
 	raw, err := json.Marshal(k.State)
 	if err != nil {
 		return err
@@ -57,13 +55,15 @@ func (k *Kept[S]) Save(ctx context.Context) error {
 func (k *Kept[S]) Note(ctx context.Context, change func(*S)) error {
 	k.mu.Lock()
 	change(&k.State)
-	due := !k.noted || time.Since(k.saved) > saveEvery
-	k.noted = true
-	k.mu.Unlock()
+	due := time.Since(k.noted) > saveEvery
 	if due {
-		return k.Save(ctx)
+		k.noted = time.Now()
 	}
-	return nil
+	k.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return k.Save(ctx)
 }
 
 // Keep saves the state after the steps that failed says the end of, nil if they did not fail, also when ctx has ended. It

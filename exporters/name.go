@@ -59,6 +59,19 @@ func (n Naming) one(f engine.File, i int) string {
 	return n.Prefix + own
 }
 
+// role is the part of the parameter that decides how an object is called; the name of the file does where ok is false.
+func (n Naming) role() (role param.Role, ok bool) {
+	switch {
+	case n.Name != "":
+		return param.RoleName, true
+	case n.Folder != "":
+		return param.RoleFolder, true
+	case n.Prefix != "":
+		return param.RolePrefix, true
+	}
+	return param.RoleName, false
+}
+
 func (n Naming) advice() string {
 	if n.Name != "" {
 		return "Put %d into the name, which becomes the file's number, or set archive_multiple_files."
@@ -98,42 +111,31 @@ func (def Definition) names(params any, files []engine.File) ([]string, error) {
 
 // remedy says which parameter gave an object its name.
 func (def Definition) remedy(n Naming) string {
-	role, otherwise := param.RoleName, ""
-	switch {
-	case n.Name != "":
-	case n.Folder != "":
-		role, otherwise = param.RoleFolder, ", or the name of the file"
-	case n.Prefix != "":
-		role, otherwise = param.RolePrefix, ", or the name of the file"
-	}
+	role, decides := n.role()
 	f, ok := def.Params.Field(role)
 	switch {
 	case !ok:
 		return "Change the name of the file."
-	case n == Naming{}:
+	case !decides:
 		return fmt.Sprintf("Set %s to another name.", f.Name)
+	case role == param.RoleName:
+		return fmt.Sprintf("Change %s.", f.Name)
 	}
-	return fmt.Sprintf("Change %s%s.", f.Name, otherwise)
+	return fmt.Sprintf("Change %s, or the name of the file.", f.Name)
 }
 
 // CheckName returns what is wrong with the parameters that say how objects are called, before there are files: a name that
 // ends in a slash, and one that the destination cannot have whatever the file is called.
 func (def Definition) CheckName(params any) []param.Problem {
-	naming, role := naming(def.Params, params), param.RoleName
-	switch {
-	case strings.HasSuffix(naming.Name, "/"):
-		f, _ := def.Params.Field(role)
-		return []param.Problem{param.Problemf(f.Name, "ends in a slash, so it is a folder and not the name of an object")}
-	case naming.Name != "":
-	case naming.Folder != "":
-		role = param.RoleFolder
-	case naming.Prefix != "":
-		role = param.RolePrefix
-	default:
-		return nil
-	}
+	naming := naming(def.Params, params)
+	role, decides := naming.role()
 	f, ok := def.Params.Field(role)
-	if !ok || def.Clean == nil {
+	switch {
+	case !decides || !ok:
+		return nil
+	case strings.HasSuffix(naming.Name, "/"):
+		return []param.Problem{param.Problemf(f.Name, "ends in a slash, so it is a folder and not the name of an object")}
+	case def.Clean == nil:
 		return nil
 	}
 	name := naming.one(engine.File{Name: "x"}, 1)

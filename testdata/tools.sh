@@ -8,8 +8,7 @@ profile=${1:?recommended, full or wasm}
 recommended=(bubblewrap libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui libreoffice-draw-nogui ffmpeg
   libvips-tools imagemagick librsvg2-bin poppler-utils qpdf ghostscript pandoc 7zip libimage-exiftool-perl tesseract-ocr
   chromium-headless-shell fonts-crosextra-carlito fonts-crosextra-caladea fonts-liberation2 fonts-dejavu-core)
-full=(ocrmypdf calibre inkscape unar djvulibre-bin potrace fontforge-nox woff2 mupdf-tools libraw-bin libavif-bin libjxl-tools
-  webp libheif-examples pngquant jpegoptim gifsicle lzop lzip rzip fonts-noto-core fonts-noto-cjk)
+full=(ocrmypdf calibre unar djvulibre-bin fontforge-nox mupdf-tools libraw-bin pngquant lzop lzip rzip fonts-noto-core fonts-noto-cjk)
 
 # The files, with the package they come from, where they lie in it and what they must be.
 wasm=(

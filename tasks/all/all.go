@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/chrome"
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
 	"github.com/gantry-engine/gantry/tasks/convert/oneshot"
@@ -46,14 +47,11 @@ func Operations(ctx context.Context, box *toolbox.Box) []engine.Operation {
 		watermark.Operation(catalog, film),
 	}
 	for _, find := range []func(context.Context, *toolbox.Box) (engine.Operation, bool){
-		command.Operation, capture.Operation, metadata.Write,
+		command.Operation, capture.Operation, metadata.Write, pdf.OCR, pdf.Archive,
 	} {
 		if op, ok := find(ctx, box); ok {
 			operations = append(operations, op)
 		}
-	}
-	if o, ok := pdf.FindOCRmyPDF(ctx, box); ok {
-		operations = append(operations, o.Operations()...)
 	}
 	return append(operations, pdf.Operations(library...)...)
 }
@@ -97,7 +95,7 @@ func Engines(ctx context.Context, box *toolbox.Box, film *media.Engine) []conver
 	for _, e := range unpackers {
 		all = append(all, e)
 	}
-	return slices.DeleteFunc(append(all, convert.Builtin()...), func(e convert.Engine) bool { return e == nil })
+	return slices.DeleteFunc(append(all, embedded.Engines()...), func(e convert.Engine) bool { return e == nil })
 }
 
 // found is an engine as what the catalog takes, with nil for one that is not there.

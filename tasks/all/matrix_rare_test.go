@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // rare makes what programs write on demand, and what has another format's content under a name of its own.
@@ -45,7 +46,7 @@ func rare(t *testing.T, m *matrix) (made []sample) {
 		{"x.chm", `printf '[OPTIONS]\nCompiled file=x.chm\nDefault topic=x.html\nTitle=x\n\n[FILES]\nx.html\n' >x.hhp; chmcmd-3.2.2 x.hhp`, facts{word: word}},
 	} {
 		if program(t, m.dir, "bash", "-euc", "{ "+s.script+"; } >/dev/null 2>&1") {
-			made = append(made, sample{filepath.Join(m.dir, s.name), convert.FormatOfName(s.name), s.facts})
+			made = append(made, sample{filepath.Join(m.dir, s.name), filetype.OfName(s.name), s.facts})
 		}
 	}
 	return made

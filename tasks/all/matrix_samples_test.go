@@ -11,6 +11,7 @@ import (
 	"codeberg.org/go-pdf/fpdf"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // makers make samples that neither are a few letters nor come out of the catalog. One whose program is missing makes none.
@@ -57,7 +58,7 @@ func films(t *testing.T, m *matrix) (made []sample) {
 	} {
 		path := filepath.Join(m.dir, f.name)
 		if program(t, m.dir, "ffmpeg", slices.Concat(f.args, []string{path})...) {
-			made = append(made, sample{path, convert.FormatOfName(f.name), facts{seconds: seconds}})
+			made = append(made, sample{path, filetype.OfName(f.name), facts{seconds: seconds}})
 		}
 	}
 	return made
@@ -86,7 +87,7 @@ func archives(t *testing.T, m *matrix) (made []sample) {
 	} {
 		path := filepath.Join(m.dir, a.name)
 		if program(t, dir, "bash", "-c", "set -e; out="+path+"; "+a.script) {
-			made = append(made, sample{path, convert.FormatOfName(a.name), facts{member: member}})
+			made = append(made, sample{path, filetype.OfName(a.name), facts{member: member}})
 		}
 	}
 	for i := range made { // streams hold one file, which is called after them, and packages have folders

@@ -17,6 +17,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/all"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -141,7 +142,7 @@ func (m *matrix) plan(t *testing.T) {
 
 // add keeps a sample if Detect agrees on what it is.
 func (m *matrix) add(t *testing.T, s sample) {
-	got, err := convert.DetectFile(s.path, "x."+string(s.format))
+	got, err := filetype.DetectFile(s.path, "x."+string(s.format))
 	if err != nil || got != s.format {
 		t.Errorf("the sample of %s is taken for %q: %v", s.format, got, err)
 		return
@@ -161,7 +162,7 @@ func (m *matrix) first(t *testing.T) {
 		"x.mediawiki": "= " + word + " =\n\nA paragraph.\n", "x.tex": `\documentclass{article}\begin{document}` + word + `\end{document}` + "\n",
 		"x.pml": `\X0` + word + `\X0` + "\n\nA paragraph.\n",
 	} {
-		m.add(t, sample{m.write(t, name, content), convert.FormatOfName(name), facts{word: word}})
+		m.add(t, sample{m.write(t, name, content), filetype.OfName(name), facts{word: word}})
 	}
 	m.add(t, sample{m.write(t, "x.pdf", wordy(t)), "pdf", facts{word: word, pages: 1}})
 	m.add(t, sample{m.write(t, "x.svg", `<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"><rect width="50" height="30" fill="red"/></svg>`),

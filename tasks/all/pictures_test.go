@@ -23,9 +23,8 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// TestMain makes this test binary be a launcher or a worker of LibreOffice when it is started as one.
+// TestMain makes this test binary be a worker of LibreOffice when it is started as one.
 func TestMain(m *testing.M) {
-	toolbox.Launch()
 	if len(os.Args) > 1 && os.Args[1] == lok.Argument {
 		os.Exit(lok.Main(os.Args[2:]))
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -22,9 +23,7 @@ type Profile struct {
 var (
 	recommended = []string{"bwrap", "soffice", "ffmpeg", "vips", "convert-im6.q16", "rsvg-convert", "pdftoppm", "qpdf", "gs",
 		"pandoc", "7zz", "exiftool", "tesseract", "chromium-headless-shell|chromium"}
-	full = []string{"ocrmypdf", "ebook-convert", "inkscape", "unar", "ddjvu", "potrace", "fontforge", "woff2_compress", "mutool",
-		"dcraw_emu", "avifenc", "cjxl", "cwebp", "pngquant", "jpegoptim", "gifsicle", "lzop",
-		"lzip", "rzip"}
+	full = []string{"ocrmypdf", "ebook-convert", "unar", "ddjvu", "fontforge", "mutool", "dcraw_emu", "pngquant", "lzop", "lzip", "rzip"}
 )
 
 // beyond are the engines that only the full profile brings.
@@ -41,7 +40,7 @@ func Counts(ctx context.Context, box *toolbox.Box) []Count {
 	whole := Catalog(ctx, box)
 	engines := slices.DeleteFunc(whole.Engines(), func(e convert.Engine) bool { return slices.Contains(beyond, e.Name()) })
 	return []Count{
-		{"embedded", convert.Embedded().Size()}, {"recommended", convert.New(engines...).Size()}, {"full", whole.Size()},
+		{"embedded", convert.New(embedded.Engines()...).Size()}, {"recommended", convert.New(engines...).Size()}, {"full", whole.Size()},
 	}
 }
 

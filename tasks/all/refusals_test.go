@@ -33,6 +33,13 @@ func TestRefusedAtPost(t *testing.T) {
 		{"merge", `{"output_format":"pdf","engine":"nobody"}`, nil, "engine", "must be one of"},
 		{"pdf/split-pages", `{}`, []engine.File{drawing}, "input", "only with pdf"},
 		{"pdf/rotate-pages", `{"rotation":"+90","engine":"nobody"}`, nil, "engine", "must be one of"},
+		{"convert", `{"output_format":"webm","video_codec":"x264"}`, nil, "video_codec", "must be one of av1, copy, none, vp8, vp9: webm files"},
+		{"convert", `{"output_format":"webm","video_codec":"vp8","audio_codec":"opus"}`, nil, "", ""},
+		{"convert", `{"output_format":"webm","audio_codec":"aac","input_format":"mp4"}`, nil, "audio_codec", "copy, none, opus, vorbis"},
+		{"convert", `{"output_format":"mp3","audio_codec":"none"}`, []engine.File{sound}, "audio_codec", "copy, mp3"},
+		{"convert", `{"output_format":"mp4","rotate":45}`, nil, "rotate", "multiple of 90"},
+		{"convert", `{"output_format":"au","audio_codec":"pcm"}`, nil, "", ""},
+		{"convert", `{"output_format":"pdf","video_codec":"x264"}`, nil, "", ""}, // no option of it
 		{"metadata", `{}`, []engine.File{drawing}, "", ""},
 	} {
 		t.Run(c.operation+" "+c.params, func(t *testing.T) {

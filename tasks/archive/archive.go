@@ -16,6 +16,8 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/zipfile"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/packing"
 )
 
 // Params are what an archive task takes.
@@ -24,7 +26,7 @@ type Params struct {
 	Filename     string `json:"filename" doc:"Name of the archive with its extension; by default archive and that."`
 }
 
-func (p Params) want() convert.Want { return convert.Want{To: convert.ParseFormat(p.OutputFormat)} }
+func (p Params) want() convert.Want { return convert.Want{To: filetype.Parse(p.OutputFormat)} }
 
 // Packer makes archives that this program cannot write by itself. Its methods may be called from any number of goroutines.
 type Packer interface {
@@ -49,9 +51,9 @@ const engineName = "archivelib"
 
 func (h handler) rows() []engine.Row {
 	var rows []engine.Row
-	for _, format := range convert.Packable() {
+	for _, format := range packing.Writes() {
 		rows = append(rows, engine.Row{
-			OutputFormat: string(format), Engine: engineName, EngineVersion: convert.NewArchives().Version(),
+			OutputFormat: string(format), Engine: engineName, EngineVersion: packing.New().Version(),
 		})
 	}
 	if h.seven != nil {
@@ -70,9 +72,9 @@ func (h handler) Run(ctx context.Context, r *engine.Run, p Params) (engine.Resul
 	if err != nil {
 		return engine.Result{}, err
 	}
-	format := convert.ParseFormat(p.OutputFormat)
+	format := filetype.Parse(p.OutputFormat)
 	out := filepath.Join(dir, "archive."+string(format)) // 7-Zip adds an extension where there is none
-	result := engine.Result{Engine: engineName, Version: convert.NewArchives().Version()}
+	result := engine.Result{Engine: engineName, Version: packing.New().Version()}
 	switch {
 	case format != "7z":
 		err = pack(ctx, out, format, entries(r, files))
@@ -198,7 +200,7 @@ func pack(ctx context.Context, path string, format convert.Format, members []zip
 	if format == "zip" {
 		return zipfile.Write(ctx, out, members, zipfile.Options{})
 	}
-	p, err := convert.NewPacker(out, format)
+	p, err := packing.NewWriter(out, format)
 	if err != nil {
 		return err
 	}
@@ -213,11 +215,11 @@ func pack(ctx context.Context, path string, format convert.Format, members []zip
 // oldest is the time of every member, as in a ZIP: files carry none, and the same files must give the same archive.
 var oldest = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func add(ctx context.Context, p *convert.Packer, m zipfile.Entry) (err error) {
+func add(ctx context.Context, p *packing.Writer, m zipfile.Entry) (err error) {
 	content, err := m.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, content.Close()) }()
-	return p.Add(convert.Member{Name: m.Name, Size: m.Size, Modified: oldest}, content)
+	return p.Add(packing.Member{Name: m.Name, Size: m.Size, Modified: oldest}, content)
 }

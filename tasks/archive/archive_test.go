@@ -22,7 +22,9 @@ import (
 	"github.com/gantry-engine/gantry/tasks/archive"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/packed"
+	"github.com/gantry-engine/gantry/tasks/convert/packing"
 )
 
 type stored struct{ dir, name, content string }
@@ -126,7 +128,7 @@ func untar(t *testing.T, b []byte, format convert.Format) map[string]string {
 func TestArchive(t *testing.T) {
 	want := map[string]string{"a.txt": "alpha", "A (2).txt": "other", "a (3).txt": "third", "sub/b.bin": sample[3].content,
 		"leer": "", "größe.txt": "ü"}
-	for _, format := range convert.Packable() {
+	for _, format := range packing.Writes() {
 		t.Run(string(format), func(t *testing.T) {
 			task, first := pack(t, `{"output_format":"`+string(format)+`"}`, sample...)
 			if task.Status != engine.StatusFinished {
@@ -144,7 +146,7 @@ func TestArchive(t *testing.T) {
 			if name := task.Result.Files[0].Name; name != "archive."+string(format) {
 				t.Errorf("got name %q", name)
 			}
-			if detected, err := convert.Detect(bytes.NewReader(first), int64(len(first)), ""); err != nil || detected != format {
+			if detected, err := filetype.Detect(bytes.NewReader(first), int64(len(first)), ""); err != nil || detected != format {
 				t.Errorf("detected %s, %v", detected, err)
 			}
 			if _, second := pack(t, `{"output_format":"`+string(format)+`"}`, sample...); !bytes.Equal(first, second) {
@@ -204,8 +206,6 @@ func TestArchiveName(t *testing.T) {
 		t.Errorf("got engine %q %q", task.Engine, task.EngineVersion)
 	}
 }
-
-func TestMain(m *testing.M) { converttest.Main(m) }
 
 func TestArchiveOfNothing(t *testing.T) {
 	if task, _ := pack(t, `{"output_format":"zip"}`); task.Code != engine.NoFiles {

@@ -27,12 +27,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
-
 const canaryText = "canary-7f3a9c"
 
 // site is a web server on a loopback address that remembers what it was asked.

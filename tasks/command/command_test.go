@@ -11,8 +11,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // server runs the operation beside one that brings a file in.
 func server(t *testing.T) *enginetest.Server {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
 )
@@ -43,14 +44,6 @@ func New(engines ...Engine) *Catalog {
 	c.chain()
 	return c
 }
-
-// Builtin are the engines of this package: they need no installed program and no file beside this one.
-func Builtin() []Engine {
-	return []Engine{NewImages(), NewSheets(), NewDocuments(), NewArchives(), NewFonts()}
-}
-
-// Embedded is the catalog of the engines of this package.
-func Embedded() *Catalog { return New(Builtin()...) }
 
 // Engines lists the engines in order of preference.
 func (c *Catalog) Engines() []Engine { return slices.Clone(c.engines) }
@@ -121,4 +114,12 @@ func (c *Catalog) possible(from Format, name string) []Format {
 	return slices.DeleteFunc(c.Outputs(from), func(to Format) bool {
 		return name != "" && !slices.ContainsFunc(c.routes[leg{from, to}], func(r Route) bool { return r.Engine() == name })
 	})
+}
+
+func join(formats []Format) string {
+	words := make([]string, len(formats))
+	for i, f := range formats {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ", ")
 }

@@ -1,16 +1,15 @@
-// Package convert turns a file of one format into a file of another. Engines do the work, a Catalog knows which engine
-// makes which pair, Detect tells what a file is. The engines of this package are embedded: they need no installed
-// program and no C compiler.
+// Package convert turns a file of one format into a file of another. Engines do the work, each in a package below this one; a
+// Catalog knows which engine makes which pair. Beside the operation it has what other operations need to work on files.
 package convert
 
 import (
 	"cmp"
 	"context"
 	"path/filepath"
-	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Engine is one library or program that converts. Its methods may be called from any number of goroutines.
@@ -25,6 +24,9 @@ type Engine interface {
 	// soon after ctx ends. Errors that are the file's fault have the codes engine.Invalid and engine.TooLarge.
 	Convert(ctx context.Context, job Job) ([]string, error)
 }
+
+// Format is a file format, such as "jpg" or "tar.gz".
+type Format = filetype.Format
 
 // Pair is one conversion that an engine offers.
 type Pair struct {
@@ -80,21 +82,10 @@ func LimitsOf(l engine.Limits) Limits {
 // output is how large one output may be.
 func (l Limits) output() int64 { return cmp.Or(l.Unpacked, engine.DefaultLimits().ArchiveBytes) }
 
-// invalid is an error that is the file's fault: trying again is pointless. The message is for the person who sent the
-// file and names no path.
-func invalid(format string, args ...any) error {
-	return engine.Errorf(engine.Invalid, format, args...)
-}
-
-// tooLarge is the error of a file that meets one of the Limits.
-func tooLarge(format string, args ...any) error {
-	return engine.Errorf(engine.TooLarge, format, args...)
-}
-
-func join(formats []Format) string {
-	words := make([]string, len(formats))
-	for i, f := range formats {
-		words[i] = string(f)
+// Damaged is the error of an input that an engine could not read, or what ended ctx if that is why.
+func Damaged(ctx context.Context, from Format, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
 	}
-	return strings.Join(words, ", ")
+	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", from)
 }

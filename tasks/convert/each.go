@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Source is one input file of a task, whose content was looked at.
@@ -58,14 +60,14 @@ func sourceOf(ctx context.Context, run *engine.Run, f engine.File) (Source, erro
 	if err != nil {
 		return s, fmt.Errorf("fetch the input: %w", err)
 	}
-	if s.Format, err = DetectFile(in, f.Name); err != nil {
+	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
 		return s, err
 	}
 	s.In = in + "." + string(s.Format)
 	if err := os.Rename(in, s.In); err != nil {
 		return s, fmt.Errorf("name the input: %w", err)
 	}
-	if err := CheckHeader(s.In, s.Format, s.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(s.In, s.Format, s.Limits.Pixels); err != nil {
 		return s, err
 	}
 	s.Dir = filepath.Join(filepath.Dir(s.In), "out")

@@ -2,11 +2,13 @@ package convert
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // offers are the conversions that some worker offers.
@@ -25,7 +27,7 @@ type Want struct {
 }
 
 func (p Params) want() Want {
-	return Want{From: ParseFormat(p.InputFormat), To: ParseFormat(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
+	return Want{From: filetype.Parse(p.InputFormat), To: filetype.Parse(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // MatchBy is the Operation.Match of tasks that ask for what want says.
@@ -60,7 +62,7 @@ func Match(w Want, known []engine.File, rows []engine.Row) (tool string, problem
 	}
 	tool = offered.tool(w)
 	for _, f := range known {
-		if w.From = formatOf(f); w.From == "" {
+		if w.From = filetype.OfMedia(f.MIME); w.From == "" {
 			continue
 		}
 		switch t := offered.tool(w); t {
@@ -75,6 +77,23 @@ func Match(w Want, known []engine.File, rows []engine.Row) (tool string, problem
 		tool = ""
 	}
 	return tool, problems
+}
+
+// checkValues finds, of the options that say one of several words, those whose word no row that fits knows. What no row lists is
+// left alone: it is ignored.
+func (o offers) checkValues(w Want, said map[string]string) (problems []param.Problem) {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		var known []string
+		for _, r := range o {
+			if i := slices.IndexFunc(r.Options, func(f param.Field) bool { return f.Name == name }); i >= 0 && w.Fits(r) {
+				known = append(known, r.Options[i].Enum...)
+			}
+		}
+		if known = distinct(known); len(known) > 0 && !slices.Contains(known, said[name]) {
+			problems = append(problems, param.Problemf(name, "must be one of %s: %s files hold nothing else", strings.Join(known, ", "), w.To))
+		}
+	}
+	return problems
 }
 
 // none is the tool of what cannot be done.

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/gabriel-vasile/mimetype"
-
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Params are what a convert task takes.
@@ -29,9 +29,22 @@ func Operation(c *Catalog) engine.Operation {
 	op := engine.Define("convert", "Convert files to another format.", engine.LaneCPU,
 		Params{Options: DefaultOptions()}, h)
 	op.Check = engine.CheckWith(check)
-	op.Match = MatchBy(Params.want)
+	op.Match = engine.MatchWith(match)
 	op.Rows = sync.OnceValue(h.rows)
 	return op
+}
+
+// match is Match, and finds codecs that no film or sound of the asked format can have.
+func match(p Params, known []engine.File, rows []engine.Row) (string, []param.Problem) {
+	want, said := p.want(), map[string]string{}
+	if p.VideoCodec != "" {
+		said["video_codec"] = p.VideoCodec
+	}
+	if p.AudioCodec != "" {
+		said["audio_codec"] = p.AudioCodec
+	}
+	tool, problems := Match(want, known, rows)
+	return tool, append(problems, offers(rows).checkValues(want, said)...)
 }
 
 type handler struct{ catalog *Catalog }
@@ -46,17 +59,10 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 			problems = append(problems, param.Problemf(f.name, "%s", err))
 		}
 	}
-	return problems
-}
-
-// formatOf is the format of a stored file whose media type leaves no doubt, or "".
-func formatOf(f engine.File) Format {
-	m := mimetype.Lookup(f.MIME)
-	if m == nil || m.Is("application/zip") || m.Is("application/octet-stream") || m.Is("application/x-ole-storage") ||
-		m.Is("text/plain") || parentIs(m, "text/plain") || packed[mimeFormat(m)] != "" {
-		return ""
+	if p.Rotate%90 != 0 {
+		problems = append(problems, param.Problemf("rotate", "must be a multiple of 90"))
 	}
-	return mimeFormat(m)
+	return problems
 }
 
 func (h handler) rows() []engine.Row {
@@ -111,13 +117,13 @@ func (h handler) convert(
 	defer os.RemoveAll(filepath.Dir(in))
 	name := f.Name
 	if p.InputFormat != "" {
-		name = "input." + string(ParseFormat(p.InputFormat))
+		name = "input." + string(filetype.Parse(p.InputFormat))
 	}
-	from, err := DetectFile(in, name)
+	from, err := filetype.DetectFile(in, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	to := ParseFormat(p.OutputFormat)
+	to := filetype.Parse(p.OutputFormat)
 	route, err := h.route(run, from, to, p)
 	if err != nil {
 		return nil, nil, err
@@ -126,7 +132,7 @@ func (h handler) convert(
 	if err := os.Rename(in, named); err != nil {
 		return nil, nil, fmt.Errorf("name the input: %w", err)
 	}
-	if err := CheckHeader(named, from, run.Limits().Pixels); err != nil {
+	if err := pixels.CheckFile(named, from, run.Limits().Pixels); err != nil {
 		return nil, nil, err
 	}
 	scratch, err := run.Dir()

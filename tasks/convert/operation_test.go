@@ -1,7 +1,6 @@
 package convert_test
 
 import (
-	"archive/zip"
 	"errors"
 	"slices"
 	"strings"
@@ -10,21 +9,26 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 )
+
+// catalog is shared: compiling the HEIC decoder takes a second.
+var catalog = convert.New(embedded.Engines()...)
 
 type stored struct{ Name, Content string }
 
 // convertTask runs import and conversion and returns the second.
 func convertTask(t *testing.T, params string, files ...stored) (*enginetest.Server, engine.Task) {
 	t.Helper()
-	s := enginetest.Start(t, enginetest.Bringing("import/test", files...), convert.Operation(embedded))
+	s := enginetest.Start(t, enginetest.Bringing("import/test", files...), convert.Operation(catalog))
 	job := s.MustEnd(t, s.MustSubmit(t,
 		enginetest.Task("in", "import/test", ""), enginetest.Task("out", "convert", params, "in")).ID)
 	return s, enginetest.Named(t, job, "out")
 }
 
 func TestOperation(t *testing.T) {
-	png := string(encoded(t, "png", quarters(8, 4)))
+	png := string(converttest.PNG(8, 4))
 	for name, c := range map[string]struct {
 		params string
 		files  []stored
@@ -47,7 +51,7 @@ func TestOperation(t *testing.T) {
 		"engine": {`{"output_format":"pdf","engine":"plain"}`,
 			[]stored{{"a.txt", "hi"}}, []string{"a.pdf"}, "application/pdf", "plain"},
 		"engine as clients call it": {`{"output_format":"tar","engine":"archivetool"}`,
-			[]stored{{"a.zip", string(zipOf(t, zip.FileHeader{Name: "a.txt"}))}}, []string{"a.tar"}, "application/x-tar", "archivelib"},
+			[]stored{{"a.zip", converttest.ZIP([2]string{"a.txt"})}}, []string{"a.tar"}, "application/x-tar", "archivelib"},
 		"unknown option": {`{"output_format":"json","sharpness":"x"}`, []stored{{"a.csv", "a\n1\n"}}, []string{"a.json"},
 			"application/json", "sheetlib"},
 	} {
@@ -97,7 +101,7 @@ func TestOperationFails(t *testing.T) {
 		"svg in disguise": {`{"output_format":"jpg"}`, []stored{{"photo.heic", `<svg xmlns="http://www.w3.org/2000/svg"/>`}},
 			engine.Unsupported, "svg"},
 		"too large": {`{"output_format":"jpg"}`,
-			[]stored{{"a.png", string(pngHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
+			[]stored{{"a.png", string(converttest.PNGHeader(60000, 60000))}}, engine.TooLarge, "megapixels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, task := convertTask(t, c.params, c.files...)
@@ -109,8 +113,8 @@ func TestOperationFails(t *testing.T) {
 }
 
 func TestOperationChecks(t *testing.T) {
-	png := stored{"a.png", string(encoded(t, "png", quarters(8, 4)))}
-	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(embedded))
+	png := stored{"a.png", string(converttest.PNG(8, 4))}
+	s := enginetest.Start(t, enginetest.Bringing("import/test", png), convert.Operation(catalog))
 	job := s.MustEnd(t, s.MustSubmit(t, enginetest.Task("in", "import/test", "")).ID)
 	for name, c := range map[string]struct{ params, field, want string }{
 		"no output":       {`{}`, "output_format", "is required"},
@@ -139,7 +143,7 @@ func TestOperationChecks(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	rows := convert.Operation(embedded).Rows()
+	rows := convert.Operation(catalog).Rows()
 	if len(rows) < 100 {
 		t.Fatalf("got %d rows", len(rows))
 	}

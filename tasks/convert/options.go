@@ -83,6 +83,9 @@ func DefaultOptions() Options {
 	return Options{Fit: "max", Quality: 85, Print: Print{PrintBackground: true}}
 }
 
+// Resizes reports whether the options ask for a size in pixels.
+func (o Options) Resizes() bool { return o.Width > 0 || o.Height > 0 }
+
 // Selection is what the options say of pages. The error is that of ParsePages.
 func (o Options) Selection() (Pages, error) {
 	return ParsePages(cmp.Or(o.Pages, o.PageRange))

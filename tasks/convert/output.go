@@ -9,6 +9,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Output is a file that a task made of one of its inputs, still in the task's folder.
@@ -38,9 +39,9 @@ func Store(ctx context.Context, run *engine.Run, filename string, outputs []Outp
 func (o Output) name(filename string, n, total int) string {
 	if filename == "" {
 		if o.Of > 1 {
-			return fmt.Sprintf("%s-%d.%s", Stem(o.Input.Name), o.Number, o.Format)
+			return fmt.Sprintf("%s-%d.%s", filetype.Stem(o.Input.Name), o.Number, o.Format)
 		}
-		return Stem(o.Input.Name) + "." + string(o.Format)
+		return filetype.Stem(o.Input.Name) + "." + string(o.Format)
 	}
 	if strings.Contains(filename, "%d") {
 		return strings.ReplaceAll(filename, "%d", strconv.Itoa(n))
@@ -48,7 +49,7 @@ func (o Output) name(filename string, n, total int) string {
 	if total == 1 {
 		return filename
 	}
-	stem := Stem(filename)
+	stem := filetype.Stem(filename)
 	return fmt.Sprintf("%s-%d%s", stem, n, strings.TrimPrefix(filename, stem))
 }
 

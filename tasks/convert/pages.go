@@ -100,7 +100,7 @@ func (p Pages) Of(count int) ([]int, error) {
 			last = max(count, r.first)
 		}
 		if last > count {
-			return nil, invalid("The parameter pages asks for page %d, but the document has %d.", max(r.first, min(last, count+1)), count)
+			return nil, engine.Errorf(engine.Invalid, "The parameter pages asks for page %d, but the document has %d.", max(r.first, min(last, count+1)), count)
 		}
 		if len(numbers)+last-r.first >= maxSelected {
 			return nil, engine.Errorf(engine.TooLarge, "The parameter pages selects more than %d pages.", maxSelected)

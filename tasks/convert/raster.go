@@ -3,6 +3,8 @@ package convert
 import (
 	"image"
 	"math"
+
+	"github.com/gantry-engine/gantry/engine"
 )
 
 // Raster is how a page becomes a picture: the size at which it is drawn, and which part of that is kept.
@@ -23,7 +25,7 @@ const (
 // page's size is known to be bearable before it is drawn.
 func (o Options) Raster(width, height float64, limit int64) (Raster, error) {
 	if !(width > 0 && height > 0) || math.IsInf(width, 0) || math.IsInf(height, 0) {
-		return Raster{}, invalid("A page of the document has no size.")
+		return Raster{}, engine.Errorf(engine.Invalid, "A page of the document has no size.")
 	}
 	density := float64(defaultDensity)
 	if o.PixelDensity > 0 {
@@ -31,7 +33,7 @@ func (o Options) Raster(width, height float64, limit int64) (Raster, error) {
 	}
 	w, h := width*density/pointsPerInch, height*density/pointsPerInch
 	keepW, keepH := 0.0, 0.0
-	if resizes(o) {
+	if o.Resizes() {
 		w, h = o.scaled(w, h)
 		if o.Fit == "crop" && o.Width > 0 && o.Height > 0 {
 			keepW, keepH = float64(o.Width), float64(o.Height)
@@ -39,7 +41,7 @@ func (o Options) Raster(width, height float64, limit int64) (Raster, error) {
 	}
 	w, h = max(1, math.Round(w)), max(1, math.Round(h))
 	if w > maxSide || h > maxSide || w*h > float64(limit) {
-		return Raster{}, tooLarge("A page would become larger than the limit of %d megapixels or %d pixels a side: "+
+		return Raster{}, engine.Errorf(engine.TooLarge, "A page would become larger than the limit of %d megapixels or %d pixels a side: "+
 			"give a smaller pixel_density, width or height.", limit/1_000_000, maxSide)
 	}
 	r := Raster{Width: int(w), Height: int(h)}

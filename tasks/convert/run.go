@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -51,10 +52,10 @@ func guarded(ctx context.Context, e Engine, job Job) (outputs []string, err erro
 func checkOutput(job Job, path string) error {
 	want := job.To
 	err := toolbox.CheckOutput(job.Dir, path, job.Limits.output())
-	if err != nil && !(isText(want) && errors.Is(err, toolbox.ErrEmpty)) {
+	if err != nil && !(filetype.IsText(want) && errors.Is(err, toolbox.ErrEmpty)) {
 		return err
 	}
-	got, err := DetectFile(path, "out."+string(want))
+	got, err := filetype.DetectFile(path, "out."+string(want))
 	if err != nil {
 		return fmt.Errorf("check the output: %w", err)
 	}

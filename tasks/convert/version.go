@@ -2,8 +2,8 @@ package convert
 
 import "runtime/debug"
 
-// moduleVersion is the version of a dependency this program was built with, without its leading v.
-func moduleVersion(path string) string {
+// ModuleVersion is the version of a dependency this program was built with, without its leading v.
+func ModuleVersion(path string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

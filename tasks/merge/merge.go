@@ -9,6 +9,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -122,7 +123,7 @@ func (h handler) asPDF(ctx context.Context, run *engine.Run, f engine.File) (str
 	if err != nil {
 		return "", fmt.Errorf("fetch the input: %w", err)
 	}
-	from, err := convert.DetectFile(in, f.Name)
+	from, err := filetype.DetectFile(in, f.Name)
 	if err != nil || from == "pdf" {
 		return in, err
 	}

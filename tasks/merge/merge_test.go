@@ -18,6 +18,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/merge"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
@@ -52,7 +53,7 @@ func picture(t *testing.T) string {
 // server is an engine with an import of the files, and merge with the engine.
 func server(t *testing.T, e pdf.Engine, files ...stored) *enginetest.Server {
 	t.Helper()
-	return enginetest.Start(t, enginetest.Bringing("import/test", files...), merge.Operation(convert.Embedded(), e))
+	return enginetest.Start(t, enginetest.Bringing("import/test", files...), merge.Operation(convert.New(embedded.Engines()...), e))
 }
 
 func run(t *testing.T, e pdf.Engine, params string, files ...stored) (engine.Task, string) {

@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 
+	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -25,12 +27,12 @@ func (builtin) Name() string { return "metalib" }
 // Version is that of the library that reads PDF.
 func (b builtin) Version() string { return b.pdf.Version() }
 
-func (b builtin) read(ctx context.Context, path, name string) (map[string]string, error) {
+func (b builtin) read(ctx context.Context, path string, f engine.File) (map[string]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the input: %w", err)
 	}
-	format, err := convert.DetectFile(path, name)
+	format, err := filetype.DetectFile(path, f.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func (b builtin) read(ctx context.Context, path, name string) (map[string]string
 		return nil, fmt.Errorf("read the input: %w", err)
 	}
 	kind, _, _ := strings.Cut(mime.String(), ";")
-	tags := map[string]string{"FileName": filepath.Base(name), "FileSize": fmt.Sprintf("%d bytes", info.Size()), "MIMEType": kind,
+	tags := map[string]string{"FileName": f.Name, "FileSize": fmt.Sprintf("%d bytes", info.Size()), "MIMEType": kind,
 		"FileType": fileType(format), "FileTypeExtension": string(format)}
 	if format == "pdf" {
 		pages, err := b.pdf.Count(ctx, path, "")
@@ -48,7 +50,7 @@ func (b builtin) read(ctx context.Context, path, name string) (map[string]string
 		}
 		tags["PageCount"] = strconv.Itoa(pages)
 	}
-	size, err := convert.PictureSize(path, format)
+	size, err := pixels.OfFile(path, format)
 	if err != nil {
 		return nil, err
 	}

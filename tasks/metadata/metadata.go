@@ -6,15 +6,18 @@ package metadata
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -36,6 +39,7 @@ type WriteParams struct {
 func Read(ctx context.Context, box *toolbox.Box) engine.Operation {
 	var readers []reader
 	if t, ok := find(ctx, box); ok {
+		t.pool = t.keep()
 		readers = append(readers, t)
 	}
 	h := reading{append(readers, newBuiltin())}
@@ -49,8 +53,8 @@ func Read(ctx context.Context, box *toolbox.Box) engine.Operation {
 type reader interface {
 	Name() string
 	Version() string
-	// read returns the tags of the file at path, which its owner knows by the name.
-	read(ctx context.Context, path, name string) (map[string]string, error)
+	// read returns the tags of the file, which is at path.
+	read(ctx context.Context, path string, f engine.File) (map[string]string, error)
 }
 
 func (p ReadParams) want() convert.Want {
@@ -84,7 +88,7 @@ func (h reading) Run(ctx context.Context, run *engine.Run, p ReadParams) (engine
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("fetch the input: %w", err)
 	}
-	tags, err := r.read(ctx, in, files[0].Name)
+	tags, err := r.read(ctx, in, files[0])
 	return engine.Result{Metadata: tags, Engine: r.Name(), Version: r.Version()}, err
 }
 
@@ -103,12 +107,13 @@ func Write(ctx context.Context, box *toolbox.Box) (engine.Operation, bool) {
 // exiftool works on files in the box.
 type exiftool struct {
 	box  *toolbox.Box
-	tool toolbox.Tool // without a version where the operations are only described
+	tool toolbox.Tool  // without a version where the operations are only described
+	pool *toolbox.Pool // of those kept open; nil where none reads
 }
 
 func find(ctx context.Context, box *toolbox.Box) (exiftool, bool) {
 	tool, ok := box.Find(ctx, toolbox.Program{Name: "exiftool", Args: []string{"-ver"}})
-	return exiftool{box, tool}, ok
+	return exiftool{box: box, tool: tool}, ok
 }
 
 func (t exiftool) rows() []engine.Row {
@@ -132,10 +137,20 @@ const (
 	maxValue  = 4000 // bytes
 )
 
-// command is one of exiftool that reads no configuration. The input is seen under a name of ours.
+func bounds() toolbox.Bounds {
+	return toolbox.Bounds{Wall: patience, Memory: maxMemory, File: maxFile}
+}
+
+// Arguments: the first ones of every exiftool, for a configuration would be a program, and those before a file to read.
+var (
+	noConfig = []string{"-config", ""}
+	reads    = []string{"-json", "-ignoreMinorErrors"}
+)
+
+// command is one of exiftool. The input is seen under a name of ours.
 func (t exiftool) command(dir string, args ...string) *toolbox.Command {
-	c := t.box.Command(t.tool, dir, append([]string{"-config", ""}, args...)...)
-	c.Bounds = toolbox.Bounds{Wall: patience, Memory: maxMemory, File: maxFile}
+	c := t.box.Command(t.tool, dir, slices.Concat(noConfig, args)...)
+	c.Bounds = bounds()
 	return c
 }
 
@@ -145,8 +160,20 @@ func (exiftool) Name() string { return "exiftool" }
 // Version is that of the program.
 func (t exiftool) Version() string { return t.tool.Version }
 
-func (t exiftool) read(ctx context.Context, path, name string) (map[string]string, error) {
-	c := t.command("", "-json", "-ignoreMinorErrors")
+// read asks an exiftool that is kept open, or one of its own where that cannot be.
+func (t exiftool) read(ctx context.Context, path string, f engine.File) (map[string]string, error) {
+	printed, err := t.kept(ctx, path, f.SHA256)
+	if errors.Is(err, errNoLine) || errors.Is(err, toolbox.ErrNotStarted) && ctx.Err() == nil {
+		printed, err = t.once(ctx, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return flatten(printed, f.Name)
+}
+
+func (t exiftool) once(ctx context.Context, path string) ([]byte, error) {
+	c := t.command("", reads...)
 	c.Args = append(c.Args, c.In(path))
 	printed := &toolbox.Buffer{Max: maxOutput}
 	c.Stdout = printed
@@ -154,10 +181,7 @@ func (t exiftool) read(ctx context.Context, path, name string) (map[string]strin
 	if err == nil && len(printed.Bytes()) == 0 {
 		err = outcome.Err()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return flatten(printed.Bytes(), name)
+	return printed.Bytes(), err
 }
 
 // ours are the tags that tell about the file in the box, not about the user's.
@@ -225,7 +249,7 @@ func (t exiftool) write(ctx context.Context, run *engine.Run, p WriteParams) (en
 		if p.Filename != "" {
 			name = p.Filename
 			if len(outputs) > 1 {
-				name = fmt.Sprintf("%s-%d%s", convert.Stem(name), i+1, strings.TrimPrefix(name, convert.Stem(name)))
+				name = fmt.Sprintf("%s-%d%s", filetype.Stem(name), i+1, strings.TrimPrefix(name, filetype.Stem(name)))
 			}
 		}
 		made, err := run.Adopt(ctx, name, o.Path)
@@ -243,7 +267,7 @@ func (t exiftool) change(ctx context.Context, run *engine.Run, f engine.File, ta
 	if err != nil {
 		return convert.Output{}, fmt.Errorf("fetch the input: %w", err)
 	}
-	format, err := convert.DetectFile(in, f.Name)
+	format, err := filetype.DetectFile(in, f.Name)
 	if err != nil {
 		return convert.Output{}, err
 	}

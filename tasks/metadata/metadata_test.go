@@ -6,6 +6,8 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,18 +15,34 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
-	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/metadata"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
+// boxes calls each with every kind of box, whose scratch is a folder of that name.
+func boxes(t *testing.T, scratch, tools string, each func(t *testing.T, box *toolbox.Box)) {
+	for _, kind := range []toolbox.Kind{toolbox.Bubblewrap, toolbox.Landlock, toolbox.Unsandboxed} {
+		t.Run(string(kind), func(t *testing.T) {
+			c := toolbox.Config{Scratch: filepath.Join(t.TempDir(), scratch), Tools: tools, Sandbox: kind, Unsandboxed: kind == toolbox.Unsandboxed}
+			if err := os.Mkdir(c.Scratch, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			box, err := toolbox.New(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(box.Close)
+			if box.Kind() != kind {
+				enginetest.Missing(t, string(kind))
+			}
+			each(t, box)
+		})
+	}
+}
 
 // server runs the operations beside one that brings a picture in.
-func server(t *testing.T, name string) *enginetest.Server {
+func server(t *testing.T, box *toolbox.Box, name string) *enginetest.Server {
 	t.Helper()
-	box := converttest.Box(t)
 	read := metadata.Read(t.Context(), box)
 	write, ok := metadata.Write(t.Context(), box)
 	if !ok {
@@ -38,37 +56,44 @@ func server(t *testing.T, name string) *enginetest.Server {
 }
 
 func TestWriteAndRead(t *testing.T) {
-	for _, name := range []string{"a.jpg", "-config.jpg", "@args.jpg", "$(id) `id`;.jpg"} {
-		t.Run(name, func(t *testing.T) {
-			s := server(t, name)
-			want := map[string]string{"Title": "<%f\n-Directory=/tmp\n", "Artist": "@args", "Comment": "-o /etc/x \u00e9", "XMP:Rights": "=<a"}
-			tags, err := json.Marshal(map[string]any{"metadata": want})
-			if err != nil {
-				t.Fatal(err)
-			}
-			job := s.MustSubmit(t, enginetest.Task("in", "import/test", `{}`),
-				enginetest.Task("w", "metadata/write", string(tags), "in"), enginetest.Task("r", "metadata", `{}`, "w"))
-			ended := s.MustEnd(t, job.ID)
-			written, task := enginetest.Named(t, ended, "w"), enginetest.Named(t, ended, "r")
-			if task.Status != engine.StatusFinished || len(written.Result.Files) != 1 || written.Result.Files[0].Name != name {
-				t.Fatalf("got %s %s, %s %s %+v", task.Code, task.Message, written.Code, written.Message, written.Result)
-			}
-			got := task.Result.Metadata
-			for tag, value := range want {
-				tag = strings.TrimPrefix(tag, "XMP:")
-				if got[tag] != value {
-					t.Errorf("%s is %q, want %q", tag, got[tag], value)
-				}
-			}
-			for tag, value := range map[string]string{"FileType": "JPEG", "MIMEType": "image/jpeg", "ImageWidth": "30", "FileName": name, "Directory": ""} {
-				if got[tag] != value {
-					t.Errorf("%s is %q, want %q", tag, got[tag], value)
-				}
-			}
-			if _, err := jpeg.Decode(strings.NewReader(s.Content(t, written.Result.Files[0]))); err != nil {
-				t.Error(err)
+	names := []string{"-config.jpg", "@args $(id) `id`;\n-execute\n-o.jpg"}
+	for _, scratch := range []string{"tool", "a\n-ver\nb"} {
+		boxes(t, scratch, "", func(t *testing.T, box *toolbox.Box) {
+			for _, name := range names {
+				t.Run(name, func(t *testing.T) { writeAndRead(t, server(t, box, name), engine.CleanName(name)) })
 			}
 		})
+		names = names[:1]
+	}
+}
+
+func writeAndRead(t *testing.T, s *enginetest.Server, name string) {
+	want := map[string]string{"Title": "<%f\n-Directory=/tmp\n", "Artist": "@args", "Comment": "-o /etc/x \u00e9", "XMP:Rights": "=<a"}
+	tags, err := json.Marshal(map[string]any{"metadata": want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := s.MustSubmit(t, enginetest.Task("in", "import/test", `{}`),
+		enginetest.Task("w", "metadata/write", string(tags), "in"), enginetest.Task("r", "metadata", `{}`, "w"))
+	ended := s.MustEnd(t, job.ID)
+	written, task := enginetest.Named(t, ended, "w"), enginetest.Named(t, ended, "r")
+	if task.Status != engine.StatusFinished || len(written.Result.Files) != 1 || written.Result.Files[0].Name != name {
+		t.Fatalf("got %s %s, %s %s %+v", task.Code, task.Message, written.Code, written.Message, written.Result)
+	}
+	got := task.Result.Metadata
+	for tag, value := range want {
+		tag = strings.TrimPrefix(tag, "XMP:")
+		if got[tag] != value {
+			t.Errorf("%s is %q, want %q", tag, got[tag], value)
+		}
+	}
+	for tag, value := range map[string]string{"FileType": "JPEG", "MIMEType": "image/jpeg", "ImageWidth": "30", "FileName": name, "Directory": ""} {
+		if got[tag] != value {
+			t.Errorf("%s is %q, want %q", tag, got[tag], value)
+		}
+	}
+	if _, err := jpeg.Decode(strings.NewReader(s.Content(t, written.Result.Files[0]))); err != nil {
+		t.Error(err)
 	}
 }
 

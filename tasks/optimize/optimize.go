@@ -10,6 +10,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Params are what an optimize task takes.
@@ -24,7 +25,7 @@ type Params struct {
 
 // want is what the task asks for, whatever its files are.
 func (p Params) want() convert.Want {
-	return convert.Want{From: convert.ParseFormat(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
+	return convert.Want{From: filetype.Parse(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // quality is that of the pictures.
@@ -138,7 +139,7 @@ func (h handler) smallest(ctx context.Context, s convert.Source, p Params) (stri
 
 // same makes sure that an output is of the input's format.
 func same(path string, want convert.Format) error {
-	got, err := convert.DetectFile(path, "")
+	got, err := filetype.DetectFile(path, "")
 	if err == nil && got != want {
 		err = fmt.Errorf("the output is %s, not %s", got, want)
 	}

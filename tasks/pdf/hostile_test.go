@@ -62,6 +62,25 @@ func everything(t *testing.T, e pdf.Engine, content []byte) {
 	refused("split", err)
 }
 
+// TestHostilePrograms gives every hostile file to the programs behind pdf/ocr and pdf/a.
+func TestHostilePrograms(t *testing.T) {
+	files := pdftest.Hostile(t)
+	for _, c := range []struct {
+		operation, engine string
+		start             func(t *testing.T, files ...stored) *enginetest.Server
+	}{{"pdf/ocr", "tesseract", scanning}, {"pdf/a", "ghostscript", archiving}} {
+		for name, content := range files {
+			t.Run(name+" to "+c.engine, func(t *testing.T) {
+				o := run(t, c.start(t, stored{"a.pdf", content}), c.operation, `{"engine":"`+c.engine+`"}`)
+				refused := o.Code == engine.Invalid || o.Code == engine.TooLarge
+				if o.Status != engine.StatusFinished && !refused || strings.Contains(o.Message, os.TempDir()) {
+					t.Errorf("got %q %q, want a refusal", o.Code, o.Message)
+				}
+			})
+		}
+	}
+}
+
 // TestVeryManyPages holds that a small file cannot keep the library busy for minutes.
 func TestVeryManyPages(t *testing.T) {
 	const pages = 100_001

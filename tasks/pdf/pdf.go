@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Operations returns pdf/encrypt, pdf/decrypt, pdf/split-pages, pdf/extract-pages and pdf/rotate-pages with the engines in
@@ -41,6 +42,7 @@ type worker interface {
 type source struct {
 	in       string // its path
 	dir      string // a folder for what is made of it
+	limits   convert.Limits
 	progress func(percent int)
 }
 
@@ -123,12 +125,12 @@ func (a action[W, P]) one(
 	if err != nil {
 		return nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
-	return a.work(ctx, w, source{in: in, dir: dir, progress: progress}, p)
+	return a.work(ctx, w, source{in: in, dir: dir, limits: convert.LimitsOf(run.Limits()), progress: progress}, p)
 }
 
 // expectPDF decides by the content.
 func expectPDF(path, name string) error {
-	format, err := convert.DetectFile(path, name)
+	format, err := filetype.DetectFile(path, name)
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // engines are those that do everything, here.
 func engines(t testing.TB) []pdf.Engine {
 	t.Helper()

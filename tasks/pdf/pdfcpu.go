@@ -170,16 +170,35 @@ func explain(ctx context.Context, err error) error {
 func (*Library) Count(ctx context.Context, in string, password param.Secret) (n int, err error) {
 	c := settings(model.LISTINFO)
 	c.UserPW, c.OwnerPW = password.Reveal(), password.Reveal()
-	err = guard(ctx, func() error {
+	err = look(ctx, in, c, func(d *document) error {
+		n = d.PageCount
+		return nil
+	})
+	return n, err
+}
+
+// countOpen is Count of a file that is not encrypted at all, not even so that everyone can open it.
+func (*Library) countOpen(ctx context.Context, in string) (n int, err error) {
+	err = look(ctx, in, settings(model.LISTINFO), func(d *document) error {
+		if d.Encrypt != nil {
+			return errLocked
+		}
+		n = d.PageCount
+		return nil
+	})
+	return n, err
+}
+
+// look reads a file for what it finds in it.
+func look(ctx context.Context, in string, c *model.Configuration, find func(d *document) error) error {
+	return guard(ctx, func() error {
 		d, err := read(ctx, in, c)
 		if err != nil {
 			return err
 		}
 		defer d.close()
-		n = d.PageCount
-		return nil
+		return find(d)
 	})
-	return n, err
 }
 
 // Assemble implements Engine.

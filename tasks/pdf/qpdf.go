@@ -142,6 +142,33 @@ func ranges(pages []int) string {
 	return strings.Join(parts, ",")
 }
 
+// underlay lays pages, each the first of a file in out's folder, under those of the PDF in that have the numbers: in the middle,
+// as large as these are and as they stand.
+func (q *Qpdf) underlay(ctx context.Context, in, out string, numbers []int, layers []string) error {
+	if len(layers) == 0 {
+		return q.edit(ctx, in, out, job{})
+	}
+	joined := out + ".layers"
+	_, err := q.run(ctx, filepath.Dir(out), func(c *toolbox.Command) job {
+		pages := make([]job, len(layers))
+		for i, layer := range layers {
+			pages[i] = job{"file": c.Path(layer), "range": "1"}
+		}
+		return job{"empty": "", "outputFile": c.Path(joined), "pages": pages}
+	})
+	if err != nil {
+		return err
+	}
+	defer os.Remove(joined)
+	_, err = q.run(ctx, filepath.Dir(out), func(c *toolbox.Command) job {
+		return job{
+			"inputFile": c.In(in), "outputFile": c.Path(out),
+			"underlay": job{"file": c.Path(joined), "from": "1-z", "to": ranges(numbers)},
+		}
+	})
+	return err
+}
+
 // Split implements Engine.
 func (q *Qpdf) Split(ctx context.Context, in, dir string, count int, progress func(int)) ([]string, error) {
 	done := 0

@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 )
 
 // Params are what a thumbnail task takes.
@@ -47,7 +48,7 @@ func check(p Params, _ []engine.File) (problems []param.Problem) {
 
 // want is what the task asks for, whatever its files are.
 func (p Params) want() convert.Want {
-	return convert.Want{From: convert.ParseFormat(p.InputFormat), To: convert.Format(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
+	return convert.Want{From: filetype.Parse(p.InputFormat), To: convert.Format(p.OutputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // outputs are what thumbnails can be.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/gantry-engine/gantry/tasks/toolbox/launcher"
 )
 
 // machine is what a sandbox shows of the machine, read-only: programs, libraries, fonts, and the settings of a few programs.
@@ -95,7 +97,7 @@ func (c *Command) shown() []string {
 	}
 	if c.Online {
 		args = append(args, "--ro-bind-try", "/etc/ssl/certs", "/etc/ssl/certs", "--ro-bind", c.proxy, proxySocket,
-			"--ro-bind", c.box.self, path.Join("/run", launcherName))
+			"--ro-bind", c.box.self, path.Join("/run", launcher.Name))
 	}
 	return args
 }

@@ -62,8 +62,8 @@ func (b *Box) Pool(c PoolConfig) *Pool {
 
 // Use lends a worker to work, waiting for one until ctx ends. The context of work also ends when the worker does. A worker
 // for which work returns an error is not used again. Key stands for the input, such as its hash: when a worker dies, the
-// error has the code engine.Unavailable, so the task is tried again; after three deaths over one key it is engine.Invalid,
-// at once and from then on.
+// error is ErrDied and has the code engine.Unavailable, so the task is tried again; after three deaths over one key it is
+// engine.Invalid, at once and from then on.
 func (p *Pool) Use(ctx context.Context, key string, work func(ctx context.Context, w *Worker) error) error {
 	select {
 	case p.slots <- struct{}{}:
@@ -84,6 +84,9 @@ func (p *Pool) Use(ctx context.Context, key string, work func(ctx context.Contex
 		return p.mourn(key, died)
 	}
 	if err != nil || ctx.Err() != nil {
+		if ctx.Err() == nil && w.process.room() < leastRoom {
+			err = w.process.diskFull()
+		}
 		w.discard()
 		return err
 	}
@@ -92,7 +95,7 @@ func (p *Pool) Use(ctx context.Context, key string, work func(ctx context.Contex
 }
 
 func (p *Pool) fatal() error {
-	return engine.Errorf(engine.Invalid, "%s crashed on this file %d times.", p.config.Name, mostDeaths)
+	return engine.Wrap(ErrDied, engine.Invalid, "%s crashed on this file %d times.", p.config.Name, mostDeaths)
 }
 
 func (p *Pool) quarantined(key string) bool {
@@ -119,7 +122,7 @@ func (p *Pool) mourn(key string, died error) error {
 	if p.deaths[key] >= mostDeaths {
 		return p.fatal()
 	}
-	return engine.Wrap(died, engine.Unavailable, "%s crashed on this file.", p.config.Name)
+	return engine.Wrap(fmt.Errorf("%w: %w", ErrDied, died), engine.Unavailable, "%s crashed on this file.", p.config.Name)
 }
 
 // take returns an idle worker or starts one.
@@ -217,6 +220,9 @@ func (p *Pool) Close() {
 	}
 	p.all.Wait()
 }
+
+// ErrDied is in the error of a use whose worker died over its input.
+var ErrDied = errors.New("the worker died")
 
 // ErrNotStarted is in the error of a use for which no worker could be started; work was not called then.
 var ErrNotStarted = errors.New("the worker did not start")

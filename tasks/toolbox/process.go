@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/toolbox/launcher"
 )
 
 // niceness of every program: the server itself comes first.
@@ -169,7 +170,7 @@ func (p *process) release(pipes *pipes) (err error) {
 		p.mu.Lock()
 		p.first = inside
 		p.mu.Unlock()
-		if err := bound(inside, p.bounds, p.command.countable(p.bounds.Processes)); err != nil {
+		if err := launcher.Bound(inside, p.command.limits(p.bounds)); err != nil {
 			return err
 		}
 	}
@@ -180,64 +181,6 @@ func (p *process) release(pipes *pipes) (err error) {
 	_ = unix.Setpriority(unix.PRIO_PROCESS, p.first, niceness)
 	_, err = pipes.ready.Write([]byte{1})
 	return err
-}
-
-// countable is how many processes the kernel is to let the user of the program have; 0 where it would not count well. In a
-// user namespace it counts those of the namespace alone, elsewhere all that the user has. It never counts those of root.
-func (c *Command) countable(most int) int {
-	switch {
-	case os.Getuid() == 0:
-		return 0
-	case c.box.kind == Bubblewrap || c.box.spaces&syscall.CLONE_NEWUSER != 0:
-		if !countsBySpace() {
-			return 0
-		}
-		return most
-	}
-	return most + threads(os.Getuid())
-}
-
-// threads counts what a user has running.
-func threads(user int) (n int) {
-	found, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range found {
-		info, err := os.Stat(dir)
-		if err != nil {
-			continue // it has just ended
-		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == user {
-			tasks, _ := os.ReadDir(filepath.Join(dir, "task"))
-			n += len(tasks)
-		}
-	}
-	return n
-}
-
-// bound sets the limits that the kernel keeps for one process, the calling one if pid is 0. That of processes
-// is for the whole user, and only set if it is not 0.
-func bound(pid int, b Bounds, processes int) error {
-	cpu := uint64(b.processor()/time.Second) + 1
-	limits := map[int]unix.Rlimit{
-		unix.RLIMIT_CPU:    {Cur: cpu, Max: cpu + 1},
-		unix.RLIMIT_FSIZE:  {Cur: uint64(b.File), Max: uint64(b.File)},
-		unix.RLIMIT_NOFILE: {Cur: uint64(b.Files), Max: uint64(b.Files)},
-		unix.RLIMIT_CORE:   {},
-	}
-	if processes > 0 {
-		limits[unix.RLIMIT_NPROC] = unix.Rlimit{Cur: uint64(processes), Max: uint64(processes)}
-	}
-	for resource, limit := range limits {
-		var now unix.Rlimit
-		if err := unix.Prlimit(pid, resource, nil, &now); err != nil {
-			return fmt.Errorf("read the bounds of the program: %w", err)
-		}
-		limit.Max = min(limit.Max, now.Max) // not everybody may raise it
-		limit.Cur = min(limit.Cur, limit.Max)
-		if err := unix.Prlimit(pid, resource, &limit, nil); err != nil {
-			return fmt.Errorf("bound the program: %w", err)
-		}
-	}
-	return nil
 }
 
 // kill ends the program and all it started. It may be called from any goroutine, at any time, more than once.
@@ -300,12 +243,16 @@ func (p *process) wait() (Outcome, error) {
 	}
 	outcome := p.outcome()
 	p.judge(outcome)
+	full := p.full(outcome)
 	p.end()
 	if met := p.met.Load(); met != nil {
 		return outcome, p.bounds.exceeded(*met, p.command.Tool.Name)
 	}
 	if p.sink != nil && p.sink.err != nil {
 		return outcome, p.sink.err
+	}
+	if full != nil {
+		return outcome, full
 	}
 	var exit *exec.ExitError
 	if waited != nil && !errors.As(waited, &exit) {

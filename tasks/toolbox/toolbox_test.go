@@ -2,9 +2,9 @@ package toolbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,15 +21,11 @@ import (
 	"github.com/gantry-engine/gantry/engine/egress"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
+	"github.com/gantry-engine/gantry/tasks/toolbox/launcher"
 )
 
 // asNobody makes the test binary run its tests as a plain user.
 const asNobody = "GANTRY_TEST_AS_NOBODY"
-
-func TestMain(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
 
 // boxes calls each with every kind of box.
 func boxes(t *testing.T, c toolbox.Config, each func(t *testing.T, b *toolbox.Box)) {
@@ -52,7 +48,7 @@ func fenced(t *testing.T, c toolbox.Config, each func(t *testing.T, b *toolbox.B
 
 func open(t testing.TB, c toolbox.Config) *toolbox.Box {
 	t.Helper()
-	c.Scratch = t.TempDir()
+	c.Scratch = cmp.Or(c.Scratch, t.TempDir())
 	b, err := toolbox.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -246,24 +242,6 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestNoGroupIsLeft starts programs that leave others behind, and looks for their control groups.
-func TestNoGroupIsLeft(t *testing.T) {
-	boxes(t, toolbox.Config{}, func(t *testing.T, b *toolbox.Box) {
-		if b.Cgroup() == "watch" {
-			t.Skip("no control groups are delegated here")
-		}
-		for range 10 {
-			run(t, shell(b, t.TempDir(), "i=0; while [ $i -lt 20 ]; do setsid sleep 10007 >/dev/null 2>&1 & i=$((i+1)); done"))
-		}
-		for _, pattern := range []string{"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s", "/sys/fs/cgroup/*/*/%s", "/sys/fs/cgroup/*/*/*/%s"} {
-			left, err := filepath.Glob(fmt.Sprintf(pattern, fmt.Sprintf("gantry-%d-[0-9]*", os.Getpid())))
-			if len(left) > 0 || err != nil {
-				t.Errorf("left: %v, %v", left, err)
-			}
-		}
-	})
-}
-
 func TestContextEndsTheCommand(t *testing.T) {
 	boxes(t, toolbox.Config{}, func(t *testing.T, b *toolbox.Box) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -406,6 +384,21 @@ func TestOnline(t *testing.T) {
 				t.Errorf("got %+v", outcome)
 			}
 		})
+	}
+}
+
+// TestLauncherComesFirst holds that a launcher does not wait for the packages of the whole program, such as net/http, which
+// this one has for its tests.
+func TestLauncherComesFirst(t *testing.T) {
+	cmd := exec.Cmd{Path: os.Args[0], Args: []string{launcher.Name, "not JSON"}, Env: []string{"GODEBUG=inittrace=1"}}
+	said, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 126 || !bytes.Contains(said, []byte("init os @")) || !bytes.Contains(said, []byte("read what to start")) {
+		t.Fatalf("got %v\n%s", err, said)
+	}
+	for _, late := range []string{"net/http", "github.com/gantry-engine/gantry/engine", "github.com/gantry-engine/gantry/tasks/toolbox"} {
+		if bytes.Contains(said, []byte("init "+late+" @")) {
+			t.Errorf("%s was initialised first", late)
+		}
 	}
 }
 

@@ -178,7 +178,8 @@ func (w *Worker) Send(ctx context.Context, request []byte) error {
 	return nil
 }
 
-// Receive returns the next answer, without what ends it. The slice is the caller's.
+// Receive returns the next answer, without what ends it. The slice is the caller's. An answer that is too large is an error
+// with the code engine.TooLarge.
 func (w *Worker) Receive(ctx context.Context) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() { w.receive.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -188,7 +189,7 @@ func (w *Worker) Receive(ctx context.Context) ([]byte, error) {
 		answer = append(answer, part...)
 		switch {
 		case len(answer) > w.pool.config.Frame:
-			return nil, fmt.Errorf("%s answers with more than %s", w.pool.config.Name, size(int64(w.pool.config.Frame)))
+			return nil, engine.Errorf(engine.TooLarge, "%s answers with more than %s for this file.", w.pool.config.Name, size(int64(w.pool.config.Frame)))
 		case err == nil:
 			return bytes.TrimSuffix(answer, []byte{w.pool.config.End}), nil
 		case !errors.Is(err, bufio.ErrBufferFull):

@@ -8,6 +8,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -43,7 +44,7 @@ type Params struct {
 
 // want is what the task asks for, whatever its files are.
 func (p Params) want() convert.Want {
-	return convert.Want{From: convert.ParseFormat(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
+	return convert.Want{From: filetype.Parse(p.InputFormat), Engine: p.Engine, Version: p.EngineVersion}
 }
 
 // defaults hold for what a task leaves out.

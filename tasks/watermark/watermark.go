@@ -11,7 +11,9 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -125,10 +127,10 @@ func (h handler) fetchMark(ctx context.Context, run *engine.Run, f engine.File) 
 		return "", fmt.Errorf("fetch the picture: %w", err)
 	}
 	s := convert.Source{File: f, In: in, Dir: filepath.Dir(in), Limits: convert.LimitsOf(run.Limits()), Progress: func(int) {}}
-	if s.Format, err = convert.DetectFile(in, f.Name); err != nil {
+	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
 		return "", convert.About(err, f, 2)
 	}
-	if err := convert.CheckHeader(in, s.Format, s.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(in, s.Format, s.Limits.Pixels); err != nil {
 		return "", convert.About(err, f, 2)
 	}
 	path, err := h.through(ctx, s, "png")

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
@@ -14,12 +16,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
-
-// Main runs the tests of a package, unless the toolbox started this binary to restrict itself and become another program.
-func Main(m *testing.M) {
-	toolbox.Launch()
-	os.Exit(m.Run())
-}
 
 // Box returns a box that runs programs as a server would, with a folder of the test's own for its scratch.
 func Box(t testing.TB) *toolbox.Box {
@@ -42,9 +38,12 @@ func Engine[E any](t testing.TB, program string, find func(context.Context, *too
 	return e
 }
 
+// Content is that of a file.
+type Content interface{ ~string | ~[]byte }
+
 // Convert puts content into a file, converts that as job says and returns the paths of what came out. It fills in what job
 // leaves out: a name like those that hurt, a folder, the limits of a server.
-func Convert(ctx context.Context, t testing.TB, e convert.Engine, content string, job convert.Job) ([]string, error) {
+func Convert[C Content](ctx context.Context, t testing.TB, e convert.Engine, content C, job convert.Job) ([]string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	job.In, job.Dir = filepath.Join(dir, "in."+string(job.From)), filepath.Join(dir, "out")
@@ -61,6 +60,65 @@ func Convert(ctx context.Context, t testing.TB, e convert.Engine, content string
 		job.Limits = convert.LimitsOf(engine.DefaultLimits())
 	}
 	return convert.Convert(ctx, e, job)
+}
+
+// Path is the path of the only output of a Convert that must succeed.
+func Path[C Content](t testing.TB, e convert.Engine, content C, job convert.Job) string {
+	t.Helper()
+	outputs, err := Convert(t.Context(), t, e, content, job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outputs) != 1 {
+		t.Fatalf("got %d outputs, want 1", len(outputs))
+	}
+	return outputs[0]
+}
+
+// Output is the only output of a Convert that must succeed.
+func Output[C Content](t testing.TB, e convert.Engine, content C, job convert.Job) []byte {
+	t.Helper()
+	output, err := os.ReadFile(Path(t, e, content, job))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return output
+}
+
+// Refused checks that a Convert fails and that the file is to blame, with a message that holds want and no path.
+func Refused[C Content](t testing.TB, e convert.Engine, content C, job convert.Job, want string) {
+	t.Helper()
+	_, err := Convert(t.Context(), t, e, content, job)
+	if !Refusal(err) {
+		t.Fatalf("got error %v, want a refusal", err)
+	}
+	message := engine.MessageOf(err)
+	if !strings.Contains(message, want) || strings.Contains(message, os.TempDir()) || !strings.HasSuffix(message, ".") {
+		t.Errorf("got message %q, want a sentence with %q and without a path", message, want)
+	}
+}
+
+// Tool returns what an independent reader says, or skips the test when it is not installed.
+func Tool(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		enginetest.Missing(t, name)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", name, err, stderr.String())
+	}
+	return string(out)
+}
+
+// Refusal reports whether a conversion failed because of the file.
+func Refusal(err error) bool {
+	code := engine.CodeOf(err)
+	return err != nil && (code == engine.Invalid || code == engine.TooLarge)
 }
 
 // ZIP is an archive of the members, each a name and a content.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/packing"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -106,7 +107,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	}
 	if job.To == "oeb" {
 		defer os.RemoveAll(out)
-		return []string{job.Out()}, convert.PackFolder(ctx, job, out)
+		return []string{job.Out()}, packing.PackFolder(ctx, job, out)
 	}
 	return []string{job.Out()}, nil
 }

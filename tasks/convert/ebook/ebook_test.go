@@ -12,9 +12,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/ebook"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // newEngine returns calibre in a box of its own, or skips the test.
 func newEngine(t *testing.T) *ebook.Engine {
 	t.Helper()

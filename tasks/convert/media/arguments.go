@@ -32,10 +32,7 @@ func (o output) args(job convert.Job, in Info) ([]string, error) {
 }
 
 func (o output) sound(opt convert.Options) []string {
-	codec := o.audio
-	if opt.AudioCodec != "" && opt.AudioCodec != "none" {
-		codec = audioEncoders[opt.AudioCodec]
-	}
+	codec := o.audioEncoder(opt.AudioCodec)
 	args := []string{"-map", "0:a:0", "-c:a", codec}
 	if codec == "copy" {
 		return args
@@ -65,10 +62,7 @@ func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // pictures are the arguments of the first stream of pictures that is not a cover.
 func (o output) pictures(opt convert.Options, limit int64) ([]string, error) {
-	codec := o.video
-	if opt.VideoCodec != "" && codec != "gif" {
-		codec = videoEncoders[opt.VideoCodec]
-	}
+	codec := o.videoEncoder(opt.VideoCodec)
 	args := []string{"-map", "0:V:0", "-c:v", codec}
 	if codec == "copy" {
 		return args, nil
@@ -103,6 +97,9 @@ func quality(opt convert.Options, codec string) []string {
 	if opt.Profile != "" && (codec == "libx264" || codec == "libx265" && strings.HasPrefix(opt.Profile, "main")) {
 		args = append(args, "-profile:v", opt.Profile)
 	}
+	if codec == "dnxhd" { // which else knows only the sizes of television
+		args = append(args, "-profile:v", "dnxhr_hq", "-pix_fmt", "yuv422p")
+	}
 	return args
 }
 
@@ -115,6 +112,9 @@ var pixelFormats = map[string]string{
 var subsampled = []string{"libx264", "libx265", "libvpx", "libvpx-vp9", "libsvtav1", "libxvid", "libtheora", "mpeg4", "wmv2", "flv",
 	"mpeg1video", "mpeg2video"}
 
+// usualRates are the pictures per second of what cannot have as many as the input: MPEG-1 knows but a few numbers.
+var usualRates = map[string]float64{"gif": 12, "mpeg1video": 25}
+
 func filters(opt convert.Options, codec string, limit int64) ([]string, error) {
 	filters, err := turned(opt.Rotate)
 	if err != nil {
@@ -124,11 +124,11 @@ func filters(opt convert.Options, codec string, limit int64) ([]string, error) {
 		return nil, engine.Errorf(engine.TooLarge, "The asked size is larger than the limit of %d pixels a side.", maxSide)
 	}
 	filters = append(filters, sized(opt)...)
-	if opt.FPS != nil || codec == "gif" {
-		rate := 12.0
-		if opt.FPS != nil {
-			rate = *opt.FPS
-		}
+	rate := usualRates[codec]
+	if opt.FPS != nil {
+		rate = *opt.FPS
+	}
+	if rate > 0 {
 		filters = append(filters, "fps="+number(rate))
 	}
 	if codec == "gif" { // a palette for each picture: one for all would hold all in memory

@@ -70,15 +70,3 @@ var outputs = map[convert.Format]output{
 	"wav": {"wav", "", "pcm_s16le", nil}, "weba": {"webm", "", "libopus", nil}, "wma": {"asf", "", "wmav2", nil},
 	"wv": {"wv", "", "wavpack", nil},
 }
-
-// encoders are what the words of the options mean.
-var videoEncoders = map[string]string{
-	"x264": "libx264", "h264": "libx264", "x265": "libx265", "h265": "libx265", "hevc": "libx265", "vp8": "libvpx",
-	"vp9": "libvpx-vp9", "av1": "libsvtav1", "mpeg1": "mpeg1video", "mpeg2": "mpeg2video", "mpeg4": "mpeg4", "xvid": "libxvid",
-	"theora": "libtheora", "wmv": "wmv2", "flv": "flv", "prores": "prores_ks", "dnxhd": "dnxhd", "mjpeg": "mjpeg", "copy": "copy",
-}
-
-var audioEncoders = map[string]string{
-	"aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "flac": "flac", "alac": "alac", "ac3": "ac3",
-	"wma": "wmav2", "pcm": "pcm_s16le", "pcm_s16le": "pcm_s16le", "pcm_s24le": "pcm_s24le", "copy": "copy",
-}

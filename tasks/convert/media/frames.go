@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -15,12 +16,28 @@ import (
 )
 
 // stills are the encoders of single pictures.
-var stills = map[convert.Format][]string{
-	"jpg": {"mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p"}, "png": {"png"}, "webp": {"libwebp", "-quality", "85"},
-}
+var stills = map[convert.Format]string{"jpg": "mjpeg", "png": "png", "webp": "libwebp"}
 
 // stillOptions are what the pairs of films and pictures obey.
-var stillOptions = []string{"width", "height", "fit", "timestamp", "count"}
+func stillOptions(to convert.Format) []string {
+	names := []string{"width", "height", "fit", "rotate", "timestamp", "count"}
+	if to != "png" {
+		names = append(names, "quality")
+	}
+	return names
+}
+
+// stillArgs are the arguments of the encoder. That of jpg counts from 1, the best, to 31.
+func stillArgs(to convert.Format, quality int) []string {
+	quality = cmp.Or(quality, convert.DefaultOptions().Quality)
+	switch to {
+	case "jpg":
+		return []string{"-q:v", strconv.Itoa(1 + (100-quality)*2/15), "-pix_fmt", "yuvj420p"}
+	case "webp":
+		return []string{"-quality", strconv.Itoa(quality)}
+	}
+	return nil
+}
 
 // frameTime bounds the making of one picture.
 const frameTime = 5 * time.Minute
@@ -62,8 +79,8 @@ func (e *Engine) frame(ctx context.Context, job convert.Job, at time.Duration, o
 	c := e.box.Command(e.ffmpeg, job.Dir)
 	c.Bounds.Wall = frameTime
 	c.Args = append(reading(job), "-ss", number(at.Seconds()), "-i", "file:"+c.In(job.In), "-map", "0:V:0", "-frames:v", "1", "-vf",
-		strings.Join(chain, ","), "-c:v")
-	c.Args = append(append(c.Args, stills[job.To]...), "-f", "image2", "-update", "1", "file:"+c.Path(out))
+		strings.Join(chain, ","), "-c:v", stills[job.To])
+	c.Args = append(append(c.Args, stillArgs(job.To, job.Options.Quality)...), "-f", "image2", "-update", "1", "file:"+c.Path(out))
 	outcome, err := c.Run(ctx)
 	if err != nil {
 		return err

@@ -73,11 +73,11 @@ func (e *Engine) Pairs() []convert.Pair {
 			case to == "gif":
 				options = convert.Fields(gifOptions...)
 			}
-			pairs = append(pairs, convert.Pair{From: from, To: to, Options: options})
+			pairs = append(pairs, convert.Pair{From: from, To: to, Options: e.narrow(options, outputs[to])})
 		}
 		for to, encoder := range stills {
-			if !demuxers[from].sound && from != "gif" && slices.Contains(e.encoders, encoder[0]) {
-				pairs = append(pairs, convert.Pair{From: from, To: to, Options: convert.Fields(stillOptions...)})
+			if !demuxers[from].sound && from != "gif" && slices.Contains(e.encoders, encoder) {
+				pairs = append(pairs, convert.Pair{From: from, To: to, Options: convert.Fields(stillOptions(to)...)})
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	if stills[job.To] != nil {
+	if stills[job.To] != "" {
 		return e.frames(ctx, job, in)
 	}
 	o := outputs[job.To]

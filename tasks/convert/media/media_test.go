@@ -2,6 +2,8 @@ package media_test
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -14,11 +16,9 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
 )
-
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
 
 func newEngine(t *testing.T) *media.Engine {
 	t.Helper()
@@ -109,7 +109,7 @@ func TestFormats(t *testing.T) {
 			if to != "swf" && to != "aac" && math.Abs(m.seconds-2) > 0.35 {
 				t.Errorf("got %v seconds, want 2", m.seconds)
 			}
-			if from, err := convert.DetectFile(m.path, "x."+string(to)); err != nil || from != to {
+			if from, err := filetype.DetectFile(m.path, "x."+string(to)); err != nil || from != to {
 				t.Fatalf("detected %s, %v", from, err)
 			}
 			limits := convert.LimitsOf(engine.DefaultLimits())
@@ -162,6 +162,76 @@ func TestOptions(t *testing.T) {
 				t.Errorf("got %q, %s, %vs, want %q, %s, %vs", m.streams, m.size, m.seconds, c.codecs, c.size, length)
 			}
 		})
+	}
+}
+
+// TestCodecs encodes as the words for codecs say that a format lists: a word of every third list, or, with GANTRY_MATRIX=all,
+// each word.
+func TestCodecs(t *testing.T) {
+	e := newEngine(t)
+	in := clip(t, "in.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-vf", "scale=320:240", "-c:a", "aac", "-shortest")
+	names := map[string]string{
+		"x264": "h264", "x265": "hevc", "h265": "hevc", "mpeg1": "mpeg1video", "mpeg2": "mpeg2video", "xvid": "mpeg4", "wmv": "wmv2",
+		"flv": "flv1", "wma": "wmav2", "pcm": "pcm_",
+	}
+	n := 0
+	for _, p := range e.Pairs() {
+		if p.From != "mp4" {
+			continue
+		}
+		for _, f := range p.Options {
+			if f.Name != "video_codec" && f.Name != "audio_codec" {
+				continue
+			}
+			words := slices.DeleteFunc(slices.Clone(f.Enum), func(w string) bool { return w == "copy" || w == "none" })
+			if n++; os.Getenv("GANTRY_MATRIX") != "all" {
+				if n%3 > 0 || len(words) == 0 {
+					continue
+				}
+				words = words[n%len(words):][:1]
+			}
+			for _, word := range words {
+				t.Run(fmt.Sprint(p.To, " ", f.Name, " ", word), func(t *testing.T) {
+					o := convert.Options{Media: convert.Media{VideoCodec: word}}
+					if f.Name == "audio_codec" {
+						o.Media = convert.Media{AudioCodec: word}
+					}
+					m, err := run(t, e, in, "mp4", p.To, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := cmp.Or(names[word], word); !strings.Contains(m.streams, want) || math.Abs(m.seconds-2) > 0.35 && m.seconds > 0 {
+						t.Errorf("got %q of %v seconds, want %s", m.streams, m.seconds, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestStills makes pictures of a film: turned, and the coarser the smaller.
+func TestStills(t *testing.T) {
+	e := newEngine(t)
+	mp4 := clip(t, "in.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-an")
+	for _, to := range []convert.Format{"jpg", "webp", "png"} {
+		var sizes []int64
+		for _, quality := range []int{5, 85, 100} {
+			m, err := run(t, e, mp4, "mp4", to, convert.Options{Quality: quality, Media: convert.Media{Rotate: 270}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.size != "120x160" {
+				t.Errorf("%s: got %s, want it turned", to, m.size)
+			}
+			info, err := os.Stat(m.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, info.Size())
+		}
+		if to != "png" && (sizes[0] >= sizes[1] || sizes[1] >= sizes[2]) {
+			t.Errorf("%s: got %v bytes, want more the better", to, sizes)
+		}
 	}
 }
 
@@ -220,7 +290,7 @@ func TestPlaylistsAndTextsAreRefused(t *testing.T) {
 				if err := os.WriteFile(in, []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if got, err := convert.DetectFile(in, "in."+string(from)); err == nil && got == from {
+				if got, err := filetype.DetectFile(in, "in."+string(from)); err == nil && got == from {
 					t.Errorf("its content passes for %s", from)
 				}
 				to := convert.Format("mp3")

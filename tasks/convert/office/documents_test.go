@@ -71,6 +71,23 @@ func fodt(text string) string {
 	return flat("text", `<office:body><office:text><text:p>`+text+`</text:p></office:text></office:body>`)
 }
 
+// label is a document of labels that are kept alike.
+func label(text string) string {
+	const ns = `urn:oasis:names:tc:opendocument:xmlns:`
+	return converttest.ZIP(
+		member{"mimetype", "application/vnd.oasis.opendocument.text"},
+		member{"META-INF/manifest.xml", `<manifest:manifest xmlns:manifest="` + ns + `manifest:1.0" manifest:version="1.2">` +
+			`<manifest:file-entry manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.text"/>` +
+			`<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>` +
+			`<manifest:file-entry manifest:full-path="settings.xml" manifest:media-type="text/xml"/></manifest:manifest>`},
+		member{"content.xml", `<office:document-content xmlns:office="` + ns + `office:1.0" xmlns:text="` + ns + `text:1.0" ` +
+			`office:version="1.2"><office:body><office:text><text:p>` + text + `</text:p></office:text></office:body></office:document-content>`},
+		member{"settings.xml", `<office:document-settings xmlns:office="` + ns + `office:1.0" xmlns:config="` + ns + `config:1.0" ` +
+			`xmlns:ooo="http://openoffice.org/2004/office" office:version="1.2"><office:settings><config:config-item-set ` +
+			`config:name="ooo:configuration-settings"><config:config-item config:name="IsLabelDocument" config:type="boolean">true` +
+			`</config:config-item></config:config-item-set></office:settings></office:document-settings>`})
+}
+
 func fods(text string) string {
 	return flat("spreadsheet", `<office:body><office:spreadsheet><table:table table:name="A"><table:table-row>`+
 		`<table:table-cell office:value-type="string"><text:p>`+text+`</text:p></table:table-cell></table:table-row>`+

@@ -19,6 +19,7 @@ type Engine struct {
 	soffice toolbox.Tool
 	program string        // the folder of LibreOffice's libraries
 	pool    *toolbox.Pool // nil where there is only the command line
+	calc    window
 	silence time.Duration // how long a worker may go without a sign of life
 }
 
@@ -33,7 +34,8 @@ func New(ctx context.Context, box *toolbox.Box) *Engine {
 	}
 	e := &Engine{box: box, soffice: soffice, program: libraries(soffice), silence: silence}
 	if self, err := os.Executable(); err == nil && e.program != "" {
-		e.pool = newPool(box, self, e.program)
+		e.calc = calcWindow(box, e.program)
+		e.pool = newPool(box, self, e.program, e.calc)
 		box.Defer(e.pool.Close)
 	}
 	return e
@@ -52,11 +54,14 @@ func (*Engine) Pairs() []convert.Pair { return pairs() }
 func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	from := sources[job.From]
 	to := targets[from.kind][job.To]
-	if e.pool == nil || from.alone || to.kit == "" || !opens(e.program, from.kind) {
+	if e.pool == nil || from.alone || to.kit == "" || from.kind == sheet && !e.calc.opens {
 		return e.command(ctx, job)
 	}
 	err := e.pooled(ctx, job, to)
-	if errors.Is(err, errElsewhere) || errors.Is(err, toolbox.ErrNotStarted) && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, errElsewhere), errors.Is(err, toolbox.ErrNotStarted),
+		errors.Is(err, toolbox.ErrDied) && from.kind == sheet && e.calc.lent != "": // it may have missed more of the window
 		return e.command(ctx, job)
 	}
 	if err != nil {

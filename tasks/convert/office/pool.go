@@ -26,8 +26,8 @@ const seenAs = "/run/gantry-office"
 // wall is the time for one document. The largest that people have take minutes; one that takes longer goes on for ever.
 const wall = 30 * time.Minute
 
-// newPool returns workers that hold the LibreOffice whose libraries are in the folder program.
-func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
+// newPool returns workers that hold the LibreOffice whose libraries are in the folder program, with what its window lacks.
+func newPool(box *toolbox.Box, self, program string, calc window) *toolbox.Pool {
 	return box.Pool(toolbox.PoolConfig{
 		Name: "LibreOffice",
 		Size: poolSize(),
@@ -35,6 +35,9 @@ func newPool(box *toolbox.Box, self, program string) *toolbox.Pool {
 			if box.Kind() == toolbox.Bubblewrap {
 				c.InAt(self, seenAs)
 				c.Tool.Path = seenAs
+				if calc.lent != "" {
+					c.InAt(calc.lent, filepath.Join(program, windowParts))
+				}
 			} else {
 				c.Tool.Path = c.In(self)
 			}
@@ -138,19 +141,16 @@ func (e *Engine) pooled(ctx context.Context, job convert.Job, to target) error {
 
 // failure says to a person why a worker did not convert.
 func failure(e lok.Event, job convert.Job) error {
-	cause := errors.New(e.Detail)
 	switch e.Failed {
 	case "":
 		return nil
-	case lok.NotSaved:
-		return errors.Join(errElsewhere, cause)
 	case lok.NeedsPassword:
 		return needsPassword(job)
 	case lok.WrongPassword:
 		return wrongPassword(job)
 	}
-	return engine.Wrap(cause, engine.Invalid,
-		"LibreOffice could not read the %s file: it is damaged or not what its type says.", job.From)
+	// What has no window for a kit, a label document say, the command line reads all the same; what is damaged it refuses too.
+	return errors.Join(errElsewhere, errors.New(e.Detail))
 }
 
 func hash(path string) (string, error) {
@@ -178,16 +178,4 @@ func libraries(soffice toolbox.Tool) string {
 		}
 	}
 	return ""
-}
-
-// inputBar is a part of Calc's window without which a worker opens no spreadsheet. Packages without windows leave it out.
-const inputBar = "../share/config/soffice.cfg/modules/scalc/ui/inputbar.ui"
-
-// opens reports whether workers on the libraries can open documents of a kind.
-func opens(program string, k kind) bool {
-	if k != sheet {
-		return true
-	}
-	_, err := os.Stat(filepath.Join(program, inputBar))
-	return err == nil
 }

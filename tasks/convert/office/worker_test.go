@@ -13,9 +13,12 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/office/lok"
+	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
 // signalWorkers sends a signal to the office workers of this process, and returns how many there are.
@@ -100,6 +103,30 @@ func TestWithoutTheKit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out := (input{content: docx("a fine day"), from: "docx", to: "pdf"}).must(t, e); pdfText(t, out) != "a fine day" {
+		t.Errorf("got %q", pdfText(t, out))
+	}
+}
+
+// TestWithoutTheCommandLine has spreadsheets opened by a worker, also where LibreOffice has no windows.
+func TestWithoutTheCommandLine(t *testing.T) {
+	if kind := converttest.Box(t).Kind(); kind != toolbox.Bubblewrap {
+		enginetest.Missing(t, "bubblewrap")
+	}
+	e := newEngine(t)
+	e.SetCommand("/bin/false")
+	for _, c := range []input{
+		{content: xlsx(t, "a fine day"), from: "xlsx", to: "pdf"}, {content: fods("a fine day"), from: "fods", to: "pdf"},
+		{content: xlsx(t, "a fine day"), from: "xlsx", to: "pdf"},
+	} {
+		if out := c.must(t, e); !strings.Contains(pdfText(t, out), "a fine day") {
+			t.Errorf("got %q", pdfText(t, out))
+		}
+	}
+}
+
+// TestLabels converts what has no window in a worker.
+func TestLabels(t *testing.T) {
+	if out := (input{content: label("a fine day"), from: "odt", to: "pdf"}).must(t, newEngine(t)); pdfText(t, out) != "a fine day" {
 		t.Errorf("got %q", pdfText(t, out))
 	}
 }

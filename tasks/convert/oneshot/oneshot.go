@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
@@ -82,7 +81,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	if err := outcome.Err(); err != nil {
-		return nil, engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", job.From)
+		return nil, convert.Damaged(ctx, job.From, err)
 	}
 	return []string{job.Out()}, nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
+	"github.com/gantry-engine/gantry/tasks/convert/packing"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -89,7 +91,7 @@ func (e *Engine) Pairs() []convert.Pair {
 		pairs = append(pairs, convert.Pair{From: from, To: "tar"})
 	}
 	if e.Packs() {
-		for _, from := range convert.Unpackable() {
+		for _, from := range packing.Reads() {
 			pairs = append(pairs, convert.Pair{From: from, To: "7z"})
 		}
 	}
@@ -107,7 +109,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 	}
 	defer os.RemoveAll(dir)
 	if job.To == "7z" {
-		if err := convert.UnpackInto(ctx, job, dir); err != nil {
+		if err := packing.Unpack(ctx, job, dir); err != nil {
 			return nil, err
 		}
 		return []string{job.Out()}, e.Pack(ctx, dir, job.Out(), job.Progress)
@@ -124,15 +126,15 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		if found, _ := filepath.Glob(filepath.Join(dir, "data.tar*")); len(found) == 1 {
 			path = found[0]
 		}
-		return []string{job.Out()}, convert.PackAgain(ctx, job, path)
+		return []string{job.Out()}, packing.Repack(ctx, job, path)
 	case inner == "tar": // of one that was packed as a whole
-		return []string{job.Out()}, convert.PackAgain(ctx, job, path)
+		return []string{job.Out()}, packing.Repack(ctx, job, path)
 	case path != "" && slices.Contains(streams, job.From):
-		if err := os.Rename(path, filepath.Join(dir, convert.SingleName(job))); err != nil {
+		if err := os.Rename(path, filepath.Join(dir, packing.SingleName(job))); err != nil {
 			return nil, fmt.Errorf("name the output: %w", err)
 		}
 	}
-	return []string{job.Out()}, convert.PackFolder(ctx, job, dir)
+	return []string{job.Out()}, packing.PackFolder(ctx, job, dir)
 }
 
 // streams hold one file without a name.
@@ -163,7 +165,7 @@ func only(dir string) (path string, format convert.Format) {
 		return "", ""
 	}
 	path = filepath.Join(dir, entries[0].Name())
-	format, err = convert.DetectFile(path, "")
+	format, err = filetype.DetectFile(path, "")
 	if err != nil {
 		return path, ""
 	}
@@ -195,7 +197,7 @@ func (e *Engine) unpack(ctx context.Context, job convert.Job, in, dir string, fr
 // Pack makes out, a 7z, of what is in the folder dir, which lies beside it. Only the engine that Packs may be asked.
 func (e *Engine) Pack(ctx context.Context, dir, out string, report func(percent int)) error {
 	c := e.Box.Command(e.Tool, filepath.Dir(out))
-	c.Args = []string{"a", "-t7z", "-mx=5", "-mtm=on", "-bso0", "-bsp1", c.Path(out), c.Path(dir) + "/."}
+	c.Args = []string{"a", "-t7z", "-mx=5", "-mtm=on", "-snl", "-bso0", "-bsp1", c.Path(out), c.Path(dir) + "/."}
 	c.OnLine = progress(report, 99)
 	outcome, err := c.Run(ctx)
 	if err != nil {

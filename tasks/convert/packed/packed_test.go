@@ -21,8 +21,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/packed"
 )
 
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // named returns the engine of that name, or skips the test.
 func named(t *testing.T, name string) *packed.Engine {
 	t.Helper()

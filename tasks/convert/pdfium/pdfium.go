@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/convert/wasm"
 )
 
@@ -81,7 +82,7 @@ func (e *Engine) convert(ctx context.Context, job convert.Job) ([]string, error)
 	var outputs []string
 	for i, n := range numbers {
 		path := filepath.Join(job.Dir, fmt.Sprintf("page-%d.%s", i+1, job.To))
-		if err := picture(ctx, d, n, path, job); err != nil {
+		if err := drawPage(ctx, d, n, path, job); err != nil {
 			return nil, err
 		}
 		outputs = append(outputs, path)
@@ -93,7 +94,7 @@ func (e *Engine) convert(ctx context.Context, job convert.Job) ([]string, error)
 // maxPageTime is how long one page may take. It is generous: a page takes a fraction of a second.
 const maxPageTime = 2 * time.Minute
 
-func picture(ctx context.Context, d *document, number int, path string, job convert.Job) error {
+func drawPage(ctx context.Context, d *document, number int, path string, job convert.Job) error {
 	ctx, cancel := pageContext(ctx, number)
 	defer cancel()
 	p, err := d.page(ctx, number)
@@ -111,7 +112,7 @@ func picture(ctx context.Context, d *document, number int, path string, job conv
 	if err := p.close(ctx); err != nil {
 		return err
 	}
-	return convert.SavePicture(ctx, path, img, job)
+	return picture.Save(ctx, path, img, job)
 }
 
 func pageContext(ctx context.Context, number int) (context.Context, context.CancelFunc) {

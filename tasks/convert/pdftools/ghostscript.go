@@ -2,6 +2,8 @@ package pdftools
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -71,13 +73,55 @@ func (g *Ghostscript) Shrink(ctx context.Context, in, out string, profile Profil
 	return g.write(ctx, in, out, "-sDEVICE=pdfwrite", "-dPDFSETTINGS=/"+string(profile))
 }
 
+// colours is where Ghostscript keeps its profile of sRGB, in the version 2 that all parts of PDF/A allow.
+const colours = "/usr/share/color/icc/ghostscript/srgb.icc"
+
+// Archives reports whether Archive can work here.
+func (g *Ghostscript) Archives() bool {
+	info, err := os.Stat(colours)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// intent is PostScript that puts the profile of the colours into the PDF, without which it is no PDF/A.
+const intent = `[/_objdef {profile} /type /stream /OBJ pdfmark
+[{profile} <</N 3>> /PUT pdfmark
+[{profile} (%s) (r) file /PUT pdfmark
+[/_objdef {intent} /type /dict /OBJ pdfmark
+[{intent} <</Type /OutputIntent /S /GTS_PDFA1 /DestOutputProfile {profile} /OutputConditionIdentifier (sRGB)
+  /Info (sRGB IEC61966-2.1)>> /PUT pdfmark
+[{Catalog} <</OutputIntents [{intent}]>> /PUT pdfmark
+`
+
+// Archive writes the PDF in as out, as PDF/A of a part (1, 2 or 3) at level b. All colours become those of sRGB, what the
+// standard forbids is left out, and pictures lose nothing. Whether the output conforms is for the caller to check.
+func (g *Ghostscript) Archive(ctx context.Context, in, out, part string) error {
+	c := g.box.Command(g.tool, filepath.Dir(out))
+	profile := c.In(colours)
+	script := out + ".intent.ps"
+	if err := os.WriteFile(script, fmt.Appendf(nil, intent, profile), 0o600); err != nil {
+		return fmt.Errorf("write what makes it PDF/A: %w", err)
+	}
+	defer os.Remove(script)
+	c.Args = []string{"--permit-file-read=" + profile, "-sDEVICE=pdfwrite", "-dPDFA=" + part, "-dPDFACompatibilityPolicy=1",
+		"-sColorConversionStrategy=RGB", "-dAutoFilterColorImages=false", "-dColorImageFilter=/FlateEncode",
+		"-dAutoFilterGrayImages=false", "-dGrayImageFilter=/FlateEncode"}
+	return g.run(ctx, c, in, out, c.Path(script))
+}
+
 // maxGhostscript bounds a program that need not end.
 const maxGhostscript = 10 * time.Minute
 
 func (g *Ghostscript) write(ctx context.Context, in, out string, args ...string) error {
 	c := g.box.Command(g.tool, filepath.Dir(out))
-	c.Args = append([]string{"-dSAFER", "-dBATCH", "-dNOPAUSE", "-q"}, args...)
-	c.Args = append(c.Args, "-sOutputFile="+strings.ReplaceAll(c.Path(out), "%", "%%"), "-f", c.In(in))
+	c.Args = args
+	return g.run(ctx, c, in, out)
+}
+
+// run runs the scripts, as the program sees them, and then the file.
+func (g *Ghostscript) run(ctx context.Context, c *toolbox.Command, in, out string, scripts ...string) error {
+	c.Args = append([]string{"-dSAFER", "-dBATCH", "-dNOPAUSE", "-q"}, c.Args...)
+	c.Args = append(c.Args, "-sOutputFile="+strings.ReplaceAll(c.Path(out), "%", "%%"))
+	c.Args = append(append(c.Args, scripts...), "-f", c.In(in))
 	c.Bounds.Wall = maxGhostscript
 	outcome, err := c.Run(ctx)
 	if err != nil {

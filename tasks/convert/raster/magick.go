@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -90,7 +91,7 @@ const maxIcon = 256
 
 // Convert makes one file of the first picture.
 func (e *Magick) Convert(ctx context.Context, job convert.Job) ([]string, error) {
-	if err := convert.CheckHeader(job.In, job.From, job.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(job.In, job.From, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
 	if err := checkAsked(job.Options, job.Limits.Pixels); err != nil {
@@ -120,7 +121,7 @@ func (e *Magick) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	return []string{job.Out()}, nil
 }

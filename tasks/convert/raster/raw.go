@@ -12,6 +12,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -70,17 +71,17 @@ func (e *Raw) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	job.Progress(60)
 	img, err := readPPM(developed, job.Limits.Pixels)
 	if err != nil {
-		return nil, damaged(job.From, err)
+		return nil, convert.Damaged(ctx, job.From, err)
 	}
-	if img, err = convert.Resize(img, job.Options, job.Limits.Pixels); err != nil {
+	if img, err = picture.Resize(img, job.Options, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, convert.SavePicture(ctx, job.Out(), img, job)
+	return []string{job.Out()}, picture.Save(ctx, job.Out(), img, job)
 }
 
 // readPPM reads a picture of 8 bits a colour.

@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/raster"
 )
 
@@ -16,7 +17,7 @@ func crc(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
 
 func TestNegative(t *testing.T) {
 	e := converttest.Engine(t, "LibRaw", raster.NewRaw)
-	if from, err := convert.Detect(strings.NewReader(converttest.Negative()), int64(len(converttest.Negative())), "x.dng"); err != nil || from != "dng" {
+	if from, err := filetype.Detect(strings.NewReader(converttest.Negative()), int64(len(converttest.Negative())), "x.dng"); err != nil || from != "dng" {
 		t.Errorf("detected %s, %v, want dng", from, err)
 	}
 	out, err := run(t, e, []byte(converttest.Negative()), "dng", "png", convert.Options{Width: 32, Fit: "max"})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -92,7 +93,7 @@ var percent = regexp.MustCompile(`(\d{1,3})% complete`)
 
 // Convert makes one file.
 func (e *Vips) Convert(ctx context.Context, job convert.Job) ([]string, error) {
-	if err := convert.CheckHeader(job.In, job.From, job.Limits.Pixels); err != nil {
+	if err := pixels.CheckFile(job.In, job.From, job.Limits.Pixels); err != nil {
 		return nil, err
 	}
 	size, err := sizeOf(job)
@@ -124,13 +125,9 @@ func (e *Vips) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 		return nil, err
 	}
 	if outcome.Err() != nil {
-		return nil, damaged(job.From, outcome.Err())
+		return nil, convert.Damaged(ctx, job.From, outcome.Err())
 	}
 	return []string{job.Out()}, nil
-}
-
-func damaged(format convert.Format, err error) error {
-	return engine.Wrap(err, engine.Invalid, "The %s file is damaged or of a kind that cannot be read.", format)
 }
 
 func animated(f convert.Format) bool { return f == "gif" || f == "webp" }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -80,7 +81,7 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		c.Args = append(c.Args, "--sandbox")
 	}
 	if job.To == "html" {
-		c.Args = append(c.Args, "--metadata=pagetitle:"+convert.Stem(job.Name))
+		c.Args = append(c.Args, "--metadata=pagetitle:"+filetype.Stem(job.Name))
 		if slices.Contains(pictured, job.From) {
 			c.Args = append(c.Args, "--self-contained")
 		}

@@ -15,9 +15,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/text"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // newEngine returns pandoc in a box of its own, or skips the test.
 func newEngine(t *testing.T) *text.Engine {
 	t.Helper()

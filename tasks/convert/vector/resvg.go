@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/convert/wasm"
 )
 
@@ -102,7 +103,7 @@ func (e *Resvg) convert(ctx context.Context, job convert.Job) ([]string, error) 
 		return nil, err
 	}
 	job.Progress(70)
-	return []string{job.Out()}, convert.SavePicture(ctx, job.Out(), imaging.Crop(fitted(img, r), r.Part), job)
+	return []string{job.Out()}, picture.Save(ctx, job.Out(), imaging.Crop(fitted(img, r), r.Part), job)
 }
 
 func readDrawing(path string) ([]byte, error) {

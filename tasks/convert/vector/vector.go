@@ -18,6 +18,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
@@ -95,7 +96,7 @@ func (e *Librsvg) Convert(ctx context.Context, job convert.Job) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, convert.SavePicture(ctx, job.Out(), imaging.Crop(img, r.Part), job)
+	return []string{job.Out()}, picture.Save(ctx, job.Out(), imaging.Crop(img, r.Part), job)
 }
 
 // rasterOf is the size of the picture: by default one pixel for each that the drawing itself counts in.

@@ -27,9 +27,6 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/vector"
 )
 
-// TestMain makes this test binary be a launcher when it is started as one.
-func TestMain(m *testing.M) { converttest.Main(m) }
-
 // resvg is shared: compiling takes seconds.
 var resvg = sync.OnceValues(func() (*vector.Resvg, error) {
 	return vector.NewResvg(filepath.Join(os.Getenv("GANTRY_TOOLS"), "resvg.wasm"), "")
