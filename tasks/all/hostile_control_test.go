@@ -39,6 +39,8 @@ func TestHostileFilesBite(t *testing.T) {
 		"PostScript reads":  {file: "read", from: "ps", link: path, words: true, command: []string{"gs", "-q", "-dNOSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sOutputFile=OUT.pdf", "IN"}},
 		"PostScript's shell": {file: "pipe", from: "eps", link: path, words: true, command: []string{"gs", "-q", "-dNOSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=png16m",
 			"-sOutputFile=OUT.png", "IN"}},
+		"font's Python":     {file: "Python", from: "ttf", link: path, command: []string{"fontforge", "-lang=ff", "-c", "Open($1); Generate($2)", "IN", "OUT.otf"}},
+		"font calls":        {file: "Python", from: "ttf", link: server, command: []string{"fontforge", "-lang=ff", "-c", "Open($1)", "IN"}, called: true},
 		"picture of a page": {file: "pictures of a page", from: "html", link: path, command: []string{"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--print-to-pdf=OUT.pdf", "IN"}},
 		"page calls":        {file: "scripts of a page", from: "html", link: server, command: []string{"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--print-to-pdf=OUT.pdf", "IN"}, called: true},
 		"office calls":      {file: "picture", from: "fodt", link: server, command: []string{"soffice", "-env:UserInstallation=file://OUT", "--headless", "--convert-to", "pdf", "--outdir", "OUT", "IN"}, called: true},
@@ -126,7 +128,7 @@ func careless(t *testing.T, h hostile, l link, command []string) (made [][]byte)
 		args[i] = paths.Replace(arg)
 	}
 	cmd := exec.CommandContext(ctx, command[0], args...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay, cmd.Dir = time.Second, filepath.Dir(out)
 	text, _ := cmd.CombinedOutput()
 	files, _ := filepath.Glob(out + "*")
 	inside, _ := filepath.Glob(filepath.Join(out, "in.*"))

@@ -123,7 +123,7 @@ func hostileDrawings() []hostile {
 		}
 	}
 	all = append(all, hostile{name: "references", from: "pdf", content: pdfWithLinks}, hostile{name: "pages", from: "xps", content: xpsWithLinks})
-	return append(all, hostile{name: "Python", from: "sfd", alone: true, content: pickled})
+	return append(all, hostile{name: "Python", from: "ttf", alone: true, content: pickled})
 }
 
 // profiled is a PNG that asks to have a file taken for its profile (CVE-2022-44268).

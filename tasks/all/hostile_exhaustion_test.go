@@ -114,6 +114,10 @@ func gluttons(t *testing.T) (found []glutton) {
 	add("a.webp", "jpg", engine.Invalid, floodedWebP)
 	add("frames.gif", "webp", "", manyFrames(100_000))
 	found = append(found, glutton{name: "frames.gif", operation: "thumbnail", params: `{"output_format":"png","width":10}`, content: manyFrames(100_000)})
+	tiles := "<</Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 1 1]/XStep 0.00001/YStep 0.00001/Resources<</Pattern<</P 5 0 R>>>>/Length 30>>stream\n/Pattern cs /P scn 0 0 1 1 re f\nendstream"
+	found = append(found, glutton{name: "tiles.pdf", operation: "convert", params: `{"output_format":"svg"}`, want: engine.Timeout, slow: true, content: string(pdftest.Written(
+		"<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[3 0 R]>>", "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Pattern<</P 5 0 R>>>>>>",
+		"<</Length 34>>stream\n/Pattern cs /P scn 0 0 300 300 re f\nendstream", tiles))})
 	add("wide.svg", "png", engine.TooLarge, `<svg xmlns="http://www.w3.org/2000/svg" width="1000000" height="1000000"/>`)
 	return slices.Concat(found, manyPages(), greedyDocuments(), greedyCommands())
 }

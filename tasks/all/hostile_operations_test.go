@@ -24,7 +24,7 @@ import (
 // TestHostileOperations gives hostile files and parameters to every operation that takes files, as jobs of a real engine:
 // as bubblewrap fences programs in, and again as Landlock does. An operation that is added fails it until it has strikes.
 func TestHostileOperations(t *testing.T) {
-	for fence, much := range map[toolbox.Kind]int{toolbox.Bubblewrap: 20, toolbox.Landlock: 8} {
+	for fence, much := range map[toolbox.Kind]int{toolbox.Bubblewrap: 16, toolbox.Landlock: 6} {
 		if *everyAttack {
 			much = 1 << 20
 		}
