@@ -68,6 +68,10 @@ func byHand(t *testing.T, m *matrix) (made []sample) {
 	add("vsdx", visio("drawing", word), facts{word: word})
 	add("vsdm", visio("drawing.macroEnabled", word), facts{word: word})
 	add("wpd", "\xffWPC\x10\x00\x00\x00\x01\x0a\x00\x01\x00\x00\x00\x00"+word+"\n", facts{word: word})
+	for _, format := range []convert.Format{"pages", "key", "numbers"} {
+		add(format, iWork(format, word), facts{word: word})
+	}
+	add("mrw", mrw(), facts{})
 	add("cr2", cr2(converttest.Negative()), facts{})
 	add("orf", "IIRO"+converttest.Negative()[4:], facts{})
 	add("rw2", "IIU\x00"+converttest.Negative()[4:], facts{})
