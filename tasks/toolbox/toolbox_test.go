@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -241,24 +240,6 @@ func TestBounds(t *testing.T) {
 	if left, _ := exec.Command("pgrep", "-f", "^sleep 10[0-3][01]7$").Output(); len(left) > 0 {
 		t.Errorf("processes are left: %s", bytes.ReplaceAll(left, []byte("\n"), []byte(" ")))
 	}
-}
-
-// TestNoGroupIsLeft starts programs that leave others behind, and looks for their control groups.
-func TestNoGroupIsLeft(t *testing.T) {
-	boxes(t, toolbox.Config{}, func(t *testing.T, b *toolbox.Box) {
-		if b.Cgroup() == "watch" {
-			t.Skip("no control groups are delegated here")
-		}
-		for range 10 {
-			run(t, shell(b, t.TempDir(), "i=0; while [ $i -lt 20 ]; do setsid sleep 10007 >/dev/null 2>&1 & i=$((i+1)); done"))
-		}
-		for _, pattern := range []string{"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s", "/sys/fs/cgroup/*/*/%s", "/sys/fs/cgroup/*/*/*/%s"} {
-			left, err := filepath.Glob(fmt.Sprintf(pattern, fmt.Sprintf("gantry-%d-[0-9]*", os.Getpid())))
-			if len(left) > 0 || err != nil {
-				t.Errorf("left: %v, %v", left, err)
-			}
-		}
-	})
 }
 
 func TestContextEndsTheCommand(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
 
-// Engine converts HTML and Markdown as a browser shows them. What they refer to is not loaded, whether it lies on the disk or
+// Engine converts HTML, Markdown and text as a browser shows them. What they refer to is not loaded, whether it lies on the disk or
 // in a network. It is safe for concurrent use.
 type Engine struct{ browser *Browser }
 
@@ -36,9 +36,9 @@ func (*Engine) Name() string { return "chrome" }
 // Version is that of Chromium.
 func (e *Engine) Version() string { return e.browser.Version() }
 
-// Pairs lists html and md to pdf, png and jpg.
+// Pairs lists html, md and txt to pdf, png and jpg.
 func (*Engine) Pairs() (pairs []convert.Pair) {
-	for _, from := range []convert.Format{"html", "md"} {
+	for _, from := range []convert.Format{"html", "md", "txt"} {
 		for _, to := range []convert.Format{"pdf", "png", "jpg"} {
 			pairs = append(pairs, convert.Pair{From: from, To: to, Options: OptionsOf(to), Merit: merit})
 		}
@@ -100,10 +100,10 @@ func CheckPrint(to convert.Format, p convert.Print) error {
 	return nil
 }
 
-// html reads the input; Markdown becomes HTML first.
+// html reads the input; Markdown and text become HTML first.
 func html(ctx context.Context, job convert.Job) ([]byte, error) {
 	in := job.In
-	if job.From == "md" {
+	if job.From != "html" {
 		dir := filepath.Join(job.Dir, "html")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a scratch folder: %w", err)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -47,16 +46,6 @@ func (p page) convert(t *testing.T, e *chrome.Engine) (string, error) {
 	return made[0], nil
 }
 
-// run is the output of a program.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).Output()
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return string(out)
-}
-
 func of[T any](v T) *T { return &v }
 
 // TestPagesShareNothing draws two pages of one origin in one browser, one after the other.
@@ -71,7 +60,7 @@ func TestPagesShareNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := strings.TrimSpace(run(t, "pdftotext", made, "-")), "found [] kept [kept=cookielocalsession]"; got != want {
+		if got, want := strings.TrimSpace(converttest.Tool(t, "pdftotext", made, "-")), "found [] kept [kept=cookielocalsession]"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -91,6 +80,7 @@ func TestPDF(t *testing.T) {
 		"open range": {page{content: pages, options: convert.Options{Pages: "2-"}}, []string{"second", "third"}, "first", []string{"Pages: 2"}},
 		"size": {page{content: pages, options: convert.Options{Print: convert.Print{PageWidth: of(10.16), PageHeight: of(12.7)}}},
 			[]string{"first"}, "", []string{"Page size: 288 x 360 pts"}},
+		"text":     {page{content: "  <b>first</b>\né\f日本", from: "txt"}, []string{"<b>first</b>", "é", "日本"}, "script", []string{"Pages: 2"}},
 		"markdown": {page{content: "# Head\n\n* point\n", from: "md"}, []string{"Head", "point"}, "#", []string{"Pages: 1"}},
 		"script":   {page{content: `<p id=p>off<script>p.textContent="on"</script>`}, []string{"on"}, "off", nil},
 		"footer": {page{content: "<p>body", options: convert.Options{Print: convert.Print{DisplayHeaderFooter: true, MarginBottom: of(30.0),
@@ -108,7 +98,7 @@ func TestPDF(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := run(t, "pdftotext", out, "-")
+			text := converttest.Tool(t, "pdftotext", out, "-")
 			for _, want := range tt.text {
 				if !strings.Contains(text, want) {
 					t.Errorf("the text is %q, without %q", text, want)
@@ -117,7 +107,7 @@ func TestPDF(t *testing.T) {
 			if tt.not != "" && strings.Contains(text, tt.not) {
 				t.Errorf("the text is %q, with %q", text, tt.not)
 			}
-			info := strings.Join(strings.Fields(run(t, "pdfinfo", out)), " ")
+			info := strings.Join(strings.Fields(converttest.Tool(t, "pdfinfo", out)), " ")
 			for _, want := range tt.info {
 				if !strings.Contains(info, want) {
 					t.Errorf("pdfinfo says %q, without %q", info, want)
@@ -252,7 +242,7 @@ func TestNothingIsLoaded(t *testing.T) {
 				if err != nil {
 					t.Fatalf("got %v, want the page without what it refers to", err)
 				}
-				text := run(t, "pdftotext", out, "-")
+				text := converttest.Tool(t, "pdftotext", out, "-")
 				if !strings.Contains(text, "seen") {
 					t.Errorf("the PDF has %q, without the page itself", text)
 				}

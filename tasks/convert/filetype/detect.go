@@ -103,6 +103,8 @@ func signature(head []byte) Format {
 	case bytes.HasPrefix(head, []byte("%!PS-Adobe")) && bytes.Contains(head[:min(len(head), 64)], []byte("EPSF")),
 		bytes.HasPrefix(head, []byte("\xc5\xd0\xd3\xc6")):
 		return "eps"
+	case bytes.HasPrefix(head, []byte("%!PS")) && !bytes.HasPrefix(head, []byte("%!PS-AdobeFont")):
+		return "ps"
 	case bytes.HasPrefix(head, []byte("Rar!\x1a\x07")):
 		return "rar"
 	case len(head) > 262 && string(head[257:262]) == "ustar":

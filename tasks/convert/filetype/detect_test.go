@@ -35,7 +35,7 @@ func TestDetect(t *testing.T) {
 	}{
 		{"photo.heic", svg, "svg"}, {"a.png", svg, "svg"}, {"a.svg", "<svg/>", "svg"},
 		{"a.jpg", "\xef\xbb\xbf <svg/>", "svg"},
-		{"a.png", "%!PS-Adobe-3.0 EPSF-3.0\n", "eps"}, {"a.png", "%!PS-Adobe-3.0\n", "ps"},
+		{"a.png", "%!PS-Adobe-3.0 EPSF-3.0\n", "eps"}, {"a.png", "%!PS-Adobe-3.0\n", "ps"}, {"a.ps", "%!PS\nshowpage\n", "ps"},
 		{"a.docx", word, "docx"}, {"a.zip", word, "docx"}, {"a.docx", plainZIP, "zip"},
 		{"a.epub", book, "epub"}, {"a.zip", "PK\x05\x06" + strings.Repeat("\x00", 18), "zip"},
 		{"a.txt", "\x89PNG\r\n\x1a\n", "png"}, {"a", "%PDF-1.7\n", "pdf"}, {"a.png", "GIF89a", "gif"},

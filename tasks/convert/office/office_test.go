@@ -3,11 +3,9 @@ package office_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/office"
@@ -65,29 +63,16 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// tool runs an independent reader, or skips the test when it is not installed.
-func tool(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		enginetest.Missing(t, name)
-	}
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", name, err, out)
-	}
-	return string(out)
-}
-
 // pdfText is what pdftotext reads of a PDF.
 func pdfText(t *testing.T, path string) string {
 	t.Helper()
-	return strings.Join(strings.Fields(tool(t, "pdftotext", path, "-")), " ")
+	return strings.Join(strings.Fields(converttest.Tool(t, "pdftotext", path, "-")), " ")
 }
 
 // pages is how many pdfinfo counts.
 func pages(t *testing.T, path string) string {
 	t.Helper()
-	for line := range strings.Lines(tool(t, "pdfinfo", path)) {
+	for line := range strings.Lines(converttest.Tool(t, "pdfinfo", path)) {
 		if n, ok := strings.CutPrefix(line, "Pages:"); ok {
 			return strings.TrimSpace(n)
 		}

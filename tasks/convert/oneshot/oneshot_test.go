@@ -3,7 +3,6 @@ package oneshot_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,16 +28,6 @@ func named(t *testing.T, name string) *oneshot.Engine {
 	return engines[at]
 }
 
-// run is the output of a program, which may not fail.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).Output()
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return string(out)
-}
-
 func TestFonts(t *testing.T) {
 	e := named(t, "fontforge")
 	for _, to := range []convert.Format{"otf", "ttf", "woff", "woff2"} {
@@ -46,7 +35,7 @@ func TestFonts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", to, err)
 		}
-		if got := run(t, "fc-scan", "--format", "%{family} %{style}", outputs[0]); got != "Go Regular" && got != "Go Go Regular" {
+		if got := converttest.Tool(t, "fc-scan", "--format", "%{family} %{style}", outputs[0]); got != "Go Regular" && got != "Go Go Regular" {
 			t.Errorf("%s: got the font %q, want Go Regular", to, got)
 		}
 	}
@@ -62,8 +51,8 @@ func TestFonts(t *testing.T) {
 func TestDjVu(t *testing.T) {
 	e := named(t, "djvulibre")
 	dir := t.TempDir()
-	run(t, "convert", "-size", "120x80", "gradient:red-blue", "ppm:"+filepath.Join(dir, "x.ppm"))
-	run(t, "c44", filepath.Join(dir, "x.ppm"), filepath.Join(dir, "x.djvu"))
+	converttest.Tool(t, "convert", "-size", "120x80", "gradient:red-blue", "ppm:"+filepath.Join(dir, "x.ppm"))
+	converttest.Tool(t, "c44", filepath.Join(dir, "x.ppm"), filepath.Join(dir, "x.djvu"))
 	page, err := os.ReadFile(filepath.Join(dir, "x.djvu"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +67,7 @@ func TestDjVu(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", to, err)
 		}
-		if got := run(t, want.by[0], append(want.by[1:], outputs[0])...); !strings.Contains(got, want.says) {
+		if got := converttest.Tool(t, want.by[0], append(want.by[1:], outputs[0])...); !strings.Contains(got, want.says) {
 			t.Errorf("%s: %s says %q, want %q", to, want.by[0], got, want.says)
 		}
 	}
@@ -91,7 +80,7 @@ func TestXPS(t *testing.T) {
 	if err := os.WriteFile(script, []byte("%!PS\n/Helvetica 40 selectfont 100 500 moveto (Gantrymatrix) show showpage\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=xpswrite", "-o", filepath.Join(dir, "x.xps"), script)
+	converttest.Tool(t, "gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=xpswrite", "-o", filepath.Join(dir, "x.xps"), script)
 	content, err := os.ReadFile(filepath.Join(dir, "x.xps"))
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +89,8 @@ func TestXPS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawn := run(t, "pdftoppm", "-gray", "-r", "36", outputs[0])
-	if !strings.Contains(run(t, "pdfinfo", outputs[0]), "Pages:           1\n") || !slices.Contains([]byte(drawn[20:]), 0) {
+	drawn := converttest.Tool(t, "pdftoppm", "-gray", "-r", "36", outputs[0])
+	if !strings.Contains(converttest.Tool(t, "pdfinfo", outputs[0]), "Pages:           1\n") || !slices.Contains([]byte(drawn[20:]), 0) {
 		t.Error("want one page with the black letters") // as drawings: that is how Ghostscript writes XPS
 	}
 }

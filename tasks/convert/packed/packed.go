@@ -197,7 +197,7 @@ func (e *Engine) unpack(ctx context.Context, job convert.Job, in, dir string, fr
 // Pack makes out, a 7z, of what is in the folder dir, which lies beside it. Only the engine that Packs may be asked.
 func (e *Engine) Pack(ctx context.Context, dir, out string, report func(percent int)) error {
 	c := e.Box.Command(e.Tool, filepath.Dir(out))
-	c.Args = []string{"a", "-t7z", "-mx=5", "-mtm=on", "-bso0", "-bsp1", c.Path(out), c.Path(dir) + "/."}
+	c.Args = []string{"a", "-t7z", "-mx=5", "-mtm=on", "-snl", "-bso0", "-bsp1", c.Path(out), c.Path(dir) + "/."}
 	c.OnLine = progress(report, 99)
 	outcome, err := c.Run(ctx)
 	if err != nil {

@@ -32,7 +32,10 @@ func place(root *os.Root, m Member, r io.Reader) error {
 	if err := root.MkdirAll(filepath.Dir(m.Name), 0o700); err != nil {
 		return fmt.Errorf("unpack %q: %w", m.Name, err)
 	}
-	f, err := root.OpenFile(m.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if m.Link != "" {
+		return root.Symlink(m.Link, m.Name)
+	}
+	f, err := root.OpenFile(m.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600|m.mode()&0o100)
 	if err != nil {
 		return fmt.Errorf("unpack %q: %w", m.Name, err)
 	}
@@ -65,7 +68,7 @@ func Repack(ctx context.Context, job convert.Job, path string) error {
 }
 
 // PackFolder makes the job's output of what a program unpacked into the folder dir, within the same limits as an archive that
-// is read here: links and devices are refused, entries and bytes are counted.
+// is read here: devices and links that lead out of it are refused, entries and bytes are counted.
 func PackFolder(ctx context.Context, job convert.Job, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -96,9 +99,15 @@ func (u *unpacker) member(ctx context.Context, p *Writer, root *os.Root, name st
 		return fmt.Errorf("read what was unpacked: %w", err)
 	}
 	m := Member{Name: name, Size: info.Size(), Modified: info.ModTime(), Dir: info.IsDir()}
-	if !m.Dir && !info.Mode().IsRegular() {
-		return u.visit(nil, m, info.Mode()|fs.ModeIrregular, nil) // which says what is wrong; opening a pipe would wait for ever
-	}
 	pass := func(m Member, r io.Reader) error { return u.add(p, m, r) }
+	switch mode := info.Mode(); {
+	case mode.Type() == fs.ModeSymlink:
+		if m.Link, err = root.Readlink(name); err != nil {
+			return fmt.Errorf("read what was unpacked: %w", err)
+		}
+		return u.visit(pass, m, mode, nil)
+	case !m.Dir && !mode.IsRegular():
+		return u.visit(pass, m, mode|fs.ModeIrregular, nil) // which says what is wrong; opening a pipe would wait for ever
+	}
 	return u.open(ctx, pass, m, info.Mode(), func() (io.ReadCloser, error) { return root.Open(name) })
 }

@@ -15,8 +15,9 @@ import (
 )
 
 // Engine repacks archives: what comes in is read member by member and written into another kind of archive, without
-// touching the disk. An archive with links, devices, names that lead out of a folder or the same name twice is refused
-// as a whole, so that what comes out is complete and safe to unpack. Archives inside an archive stay packed.
+// touching the disk. Links are kept, hard ones as symbolic ones. An archive with devices, with names or links that lead out of its
+// folder or the same name twice is refused as a whole, so that what comes out is complete and safe to unpack. Archives inside an
+// archive stay packed.
 type Engine struct{}
 
 // New makes the engine.
@@ -109,7 +110,7 @@ func (u *unpacker) repack(ctx context.Context, to convert.Format) error {
 
 // add hands a member on. One whose size is unknown goes through a scratch file if the output needs to know it.
 func (u *unpacker) add(p *Writer, m Member, r io.Reader) error {
-	if m.Size >= 0 || m.Dir || p.zip != nil {
+	if m.Size >= 0 || m.Dir || m.Link != "" || p.zip != nil {
 		return p.Add(m, r)
 	}
 	f, err := os.CreateTemp(u.job.Dir, "member-*")

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -78,7 +79,7 @@ func tarOf(t *testing.T, members ...tar.Header) []byte {
 		text := h.Uname
 		h.Uname = ""
 		if h.Typeflag != tar.TypeXGlobalHeader {
-			h.Mode = 0o644
+			h.Mode = cmp.Or(h.Mode, 0o644)
 		}
 		if h.Typeflag == 0 || h.Typeflag == tar.TypeReg {
 			h.Size = int64(len(text))
@@ -269,22 +270,14 @@ func TestHostileMembers(t *testing.T) {
 		})
 	}
 	for name, h := range map[string]tar.Header{
-		"symlink":  {Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc"},
-		"hardlink": {Name: "l", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"},
-		"device":   {Name: "d", Typeflag: tar.TypeBlock, Devmajor: 8},
-		"tty":      {Name: "d", Typeflag: tar.TypeChar, Devmajor: 5},
-		"fifo":     {Name: "d", Typeflag: tar.TypeFifo},
+		"block": {Name: "d", Typeflag: tar.TypeBlock, Devmajor: 8},
+		"tty":   {Name: "d", Typeflag: tar.TypeChar, Devmajor: 5},
+		"fifo":  {Name: "d", Typeflag: tar.TypeFifo},
 	} {
 		t.Run(name, func(t *testing.T) {
-			then := tar.Header{Name: "l/passwd", Uname: "x"}
-			converttest.Refused(t, archives, tarOf(t, h, then), convert.Job{From: "tar", To: "zip"}, "link or a device")
+			converttest.Refused(t, archives, tarOf(t, h), convert.Job{From: "tar", To: "zip"}, "a device")
 		})
 	}
-	t.Run("zip symlink", func(t *testing.T) {
-		h := zip.FileHeader{Name: "l", Comment: "/etc"}
-		h.SetMode(os.ModeSymlink | 0o777)
-		converttest.Refused(t, archives, zipOf(t, h), convert.Job{From: "zip", To: "tar"}, "link or a device")
-	})
 	t.Run("same name twice", func(t *testing.T) {
 		twice := zipOf(t, zip.FileHeader{Name: "a"}, zip.FileHeader{Name: "./a"})
 		converttest.Refused(t, archives, twice, convert.Job{From: "zip", To: "tar"}, "same name")
@@ -295,6 +288,97 @@ func TestHostileMembers(t *testing.T) {
 			t.Errorf("got %v, want both", got)
 		}
 	})
+}
+
+func symlink(name, to string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
+}
+
+// links is an archive as builds make it: with links of both kinds, and a program.
+func links(t *testing.T) []byte {
+	t.Helper()
+	return tarOf(t, tar.Header{Name: "lib/x.so.1", Mode: 0o755, Uname: "program"}, symlink("lib/x.so", "x.so.1"),
+		symlink("bin/deep/x", "../../lib/./x.so"), symlink("here", "."),
+		tar.Header{Name: "bin/hard", Typeflag: tar.TypeLink, Linkname: "lib/x.so.1"}, tar.Header{Name: "plain", Mode: 0o600, Uname: "text"})
+}
+
+// TestLinks unpacks what came out with the programs that people have.
+func TestLinks(t *testing.T) {
+	for to, unpack := range map[convert.Format][]string{"zip": {"unzip", "-q"}, "tar": {"tar", "xf"}, "tar.gz": {"tar", "xzf"}} {
+		if _, err := exec.LookPath(unpack[0]); err != nil {
+			enginetest.Missing(t, unpack[0])
+		}
+		path, dir := converttest.Path(t, archives, links(t), convert.Job{From: "tar", To: to}), t.TempDir()
+		c := exec.CommandContext(t.Context(), unpack[0], append(unpack[1:], path)...)
+		c.Dir = dir
+		if said, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", to, err, said)
+		}
+		for name, want := range map[string]string{"lib/x.so": "x.so.1", "bin/deep/x": "../../lib/./x.so", "here": ".", "bin/hard": "../lib/x.so.1"} {
+			if got, err := os.Readlink(filepath.Join(dir, name)); got != want {
+				t.Errorf("%s: %s leads to %q (%v), want %q", to, name, got, err, want)
+			}
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, "here/bin/hard")); string(text) != "program" {
+			t.Errorf("%s: got %q, %v behind the links", to, text, err)
+		}
+		for name, want := range map[string]bool{"lib/x.so.1": true, "plain": false} {
+			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || (info.Mode()&0o100 != 0) != want {
+				t.Errorf("%s: %s: %v, %v, want that it can be run: %v", to, name, info, err, want)
+			}
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := converttest.Path(t, archives, raw, convert.Job{From: to, To: "tar.bz2"})
+		if got := converttest.Tool(t, "tar", "tvjf", again); !strings.Contains(got, "bin/deep/x -> ../../lib/./x.so") {
+			t.Errorf("%s: got %s of its own archive", to, got)
+		}
+	}
+}
+
+func TestHostileLinks(t *testing.T) {
+	below := tar.Header{Name: "l/passwd", Uname: "x"}
+	for name, headers := range map[string][]tar.Header{
+		"absolute":            {symlink("l", "/etc"), below},
+		"up":                  {symlink("l", ".."), below},
+		"up from a folder":    {symlink("a/l", "../..")},
+		"to the machine":      {symlink("a/l", "../../etc/passwd")},
+		"up behind a link":    {symlink("a/b/c", "../.."), symlink("e", "a/b/c/../x")},
+		"backslashes":         {symlink("l", `..\..\x`)},
+		"a drive":             {symlink("l", "C:/x")},
+		"a line break":        {symlink("l", "a\nb")},
+		"a file behind it":    {symlink("l", "a"), below},
+		"a file before it":    {{Name: "L/passwd", Uname: "x"}, symlink("l", "a")},
+		"a link behind it":    {symlink("l", "a"), symlink("L/m", "../x")},
+		"a folder for a link": {symlink("l", "a"), {Name: "L/", Typeflag: tar.TypeDir}},
+		"hard to the machine": {{Name: "l", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}},
+		"hard to nothing":     {{Name: "l", Typeflag: tar.TypeLink, Linkname: "later"}, {Name: "later", Uname: "x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			converttest.Refused(t, archives, tarOf(t, headers...), convert.Job{From: "tar", To: "zip"}, "link")
+		})
+	}
+	t.Run("in a ZIP", func(t *testing.T) {
+		h := zip.FileHeader{Name: "l", Comment: "/etc"}
+		h.SetMode(os.ModeSymlink | 0o777)
+		converttest.Refused(t, archives, zipOf(t, h), convert.Job{From: "zip", To: "tar"}, "a link that leads out")
+	})
+}
+
+func TestPasswords(t *testing.T) {
+	for name, arg := range map[string]string{"members": "-mhe=off", "directory": "-mhe=on"} {
+		path := filepath.Join(t.TempDir(), "a.7z")
+		converttest.Tool(t, "7zz", "a", "-psecret", arg, path, "packing_test.go")
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			converttest.Refused(t, archives, raw, convert.Job{From: "7z", To: "zip"}, "protected by a password")
+		})
+	}
 }
 
 func TestBombs(t *testing.T) {

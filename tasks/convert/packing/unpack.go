@@ -34,6 +34,7 @@ type unpacker struct {
 	entries  int
 	unpacked int64
 	seen     map[string]bool
+	links    links
 }
 
 type visitor func(Member, io.Reader) error
@@ -65,10 +66,12 @@ func (u *unpacker) each(ctx context.Context, visit visitor) error {
 func (u *unpacker) explain(ctx context.Context, err error) error {
 	var known *engine.Error
 	var local *fs.PathError
+	var unread *sevenzip.ReadError
 	switch {
 	case err == nil || errors.As(err, &known) || errors.As(err, &local):
 		return err
-	case strings.Contains(err.Error(), "encrypt") || strings.Contains(err.Error(), "password"):
+	case errors.As(err, &unread) && unread.Encrypted,
+		strings.Contains(err.Error(), "encrypt") || strings.Contains(err.Error(), "password"):
 		return engine.Errorf(engine.Invalid, "The %s file is protected by a password.", u.job.From)
 	}
 	return convert.Damaged(ctx, u.job.From, err)
@@ -120,10 +123,16 @@ func (u *unpacker) tar(r io.Reader, visit visitor) error {
 			continue
 		}
 		mode := h.FileInfo().Mode()
-		if h.Typeflag == tar.TypeLink {
-			mode |= fs.ModeIrregular
-		}
 		m := Member{Name: h.Name, Size: h.Size, Modified: h.ModTime, Dir: h.Typeflag == tar.TypeDir}
+		switch h.Typeflag {
+		case tar.TypeSymlink:
+			m.Link = h.Linkname
+		case tar.TypeLink:
+			mode |= fs.ModeSymlink
+			if m.Link, err = u.hardLink(h); err != nil {
+				return err
+			}
+		}
 		if err := u.visit(visit, m, mode, t); err != nil {
 			return err
 		}
@@ -221,6 +230,9 @@ func (u *unpacker) open(
 	return u.visit(visit, m, mode, convert.Reader(ctx, r))
 }
 
+// maxLink bounds what a symbolic link's place is read up to, in archives that keep it like a file's content.
+const maxLink = 4096
+
 // visit checks a member against the bounds and hands it on with a reader that counts.
 func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader) error {
 	u.entries++
@@ -231,8 +243,13 @@ func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader)
 	if err != nil {
 		return err
 	}
-	if mode&^(fs.ModeDir|fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
-		return engine.Errorf(engine.Invalid, "The archive holds a link or a device, which is not carried over: %q.", name)
+	m.Name, m.Executable = name, mode&0o100 != 0
+	if mode&fs.ModeSymlink != 0 {
+		if m, err = u.link(m, r); err != nil {
+			return err
+		}
+	} else if mode&^(fs.ModeDir|fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
+		return engine.Errorf(engine.Invalid, "The archive holds a device, which is not carried over: %q.", name)
 	}
 	switch {
 	case name == ".":
@@ -243,10 +260,12 @@ func (u *unpacker) visit(visit visitor, m Member, mode fs.FileMode, r io.Reader)
 		return engine.Errorf(engine.Invalid, "The archive holds two files of the same name: %q.", name)
 	}
 	u.seen[name] = true
+	if err := u.links.note(m); err != nil {
+		return err
+	}
 	if m.Size > u.job.Limits.Unpacked {
 		return u.bomb()
 	}
-	m.Name = name
 	return visit(m, &memberReader{r: r, u: u})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -20,10 +21,12 @@ import (
 
 // Member is one file or folder of an archive.
 type Member struct {
-	Name     string // relative, with slashes, without . and .. parts
-	Size     int64  // bytes; -1 if unknown
-	Modified time.Time
-	Dir      bool
+	Name       string // relative, with slashes, without . and .. parts
+	Size       int64  // bytes; -1 if unknown
+	Modified   time.Time
+	Dir        bool
+	Executable bool
+	Link       string // where a symbolic link leads, from its folder; "" for what is none
 }
 
 // Writer writes an archive member by member. It keeps none of a member's bytes. It is not safe for concurrent use.
@@ -77,14 +80,14 @@ func compressor(w io.Writer, format convert.Format) (io.WriteCloser, error) {
 	return uncompressed{w}, nil
 }
 
-// Add writes one member with the bytes of r, which is not read for a folder. A tar needs m.Size; r must then have
+// Add writes one member with the bytes of r, which is not read for a folder or a link. A tar needs m.Size; r must then have
 // exactly that many bytes.
 func (p *Writer) Add(m Member, r io.Reader) error {
 	w, err := p.start(m)
 	if err != nil {
 		return fmt.Errorf("add %q: %w", m.Name, err)
 	}
-	if m.Dir {
+	if m.Dir || m.Link != "" {
 		return nil
 	}
 	n, err := io.Copy(w, r)
@@ -98,25 +101,48 @@ func (p *Writer) Add(m Member, r io.Reader) error {
 }
 
 func (p *Writer) start(m Member) (io.Writer, error) {
-	name := m.Name
-	if m.Dir {
-		name += "/"
-	}
 	if p.zip != nil {
-		h := &zip.FileHeader{Name: name, Modified: m.Modified, Method: zip.Deflate}
-		if m.Dir {
-			h.Method = zip.Store
-		}
-		return p.zip.CreateHeader(h)
+		return p.startZIP(m)
 	}
-	if m.Size < 0 {
+	h := &tar.Header{Name: m.Name, Size: m.Size, Mode: int64(m.mode().Perm()), ModTime: m.Modified, Typeflag: tar.TypeReg}
+	switch {
+	case m.Dir:
+		h.Name, h.Size, h.Typeflag = m.Name+"/", 0, tar.TypeDir
+	case m.Link != "":
+		h.Size, h.Typeflag, h.Linkname = 0, tar.TypeSymlink, m.Link
+	case m.Size < 0:
 		return nil, errors.New("its size is not known")
 	}
-	h := &tar.Header{Name: name, Size: m.Size, Mode: 0o644, ModTime: m.Modified, Typeflag: tar.TypeReg}
-	if m.Dir {
-		h.Size, h.Mode, h.Typeflag = 0, 0o755, tar.TypeDir
-	}
 	return p.tar, p.tar.WriteHeader(h)
+}
+
+func (p *Writer) startZIP(m Member) (io.Writer, error) {
+	h := &zip.FileHeader{Name: m.Name, Modified: m.Modified, Method: zip.Deflate}
+	h.SetMode(m.mode())
+	switch {
+	case m.Dir:
+		h.Name, h.Method = m.Name+"/", zip.Store
+	case m.Link != "":
+		h.Method = zip.Store
+	}
+	w, err := p.zip.CreateHeader(h)
+	if err == nil && m.Link != "" {
+		_, err = io.WriteString(w, m.Link)
+	}
+	return w, err
+}
+
+// mode is the type and the permissions of what is unpacked: of those only whether it can be run is carried over.
+func (m Member) mode() fs.FileMode {
+	switch {
+	case m.Dir:
+		return fs.ModeDir | 0o755
+	case m.Link != "":
+		return fs.ModeSymlink | 0o777
+	case m.Executable:
+		return 0o755
+	}
+	return 0o644
 }
 
 // Close ends the archive. Without it the archive is incomplete. It does not close the underlying writer.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -183,17 +182,12 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	if _, err := exec.LookPath("qpdf"); err != nil {
-		enginetest.Missing(t, "qpdf")
-	}
 	dir := t.TempDir()
 	plain, locked := filepath.Join(dir, "plain.pdf"), filepath.Join(dir, "locked.pdf")
 	if err := os.WriteFile(plain, document(t, 1, 200, 300), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "qpdf", "--encrypt", "user", "owner", "256", "--", plain, locked).CombinedOutput(); err != nil {
-		t.Fatalf("qpdf: %s", out)
-	}
+	converttest.Tool(t, "qpdf", "--encrypt", "user", "owner", "256", "--", plain, locked)
 	content, err := os.ReadFile(locked)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
@@ -27,8 +28,12 @@ func (u Unlock) apply(ctx context.Context, job *convert.Job) error {
 	return err
 }
 
+// wall is the time for the pages of one document that follow each other. A few lines of a PDF can ask for days of drawing.
+const wall = 30 * time.Minute
+
 // run runs a program over a PDF; what it complains about is the file's fault.
 func run(ctx context.Context, c *toolbox.Command) error {
+	c.Bounds.Wall = wall
 	outcome, err := c.Run(ctx)
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	_ "golang.org/x/image/tiff"
 
 	"github.com/gantry-engine/gantry/engine"
-	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
 	"github.com/gantry-engine/gantry/tasks/convert/converttest"
@@ -173,14 +171,9 @@ func TestPostScript(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range [][]string{{"qpdf", "--check", outputs[0]}, {"pdfinfo", outputs[0]}} {
-			if _, err := exec.LookPath(c[0]); err != nil {
-				enginetest.Missing(t, c[0])
-			}
-			out, err := exec.CommandContext(t.Context(), c[0], c[1:]...).CombinedOutput()
-			if err != nil || c[0] == "pdfinfo" && !strings.Contains(string(out), pageSize) {
-				t.Errorf("%s: %v: %s", c[0], err, out)
-			}
+		converttest.Tool(t, "qpdf", "--check", outputs[0])
+		if info := converttest.Tool(t, "pdfinfo", outputs[0]); !strings.Contains(info, pageSize) {
+			t.Errorf("got %s, want %s", info, pageSize)
 		}
 	}
 }

@@ -36,11 +36,11 @@ func (*Engine) Name() string { return "plain" }
 // Version is that of goldmark, the Markdown parser.
 func (*Engine) Version() string { return convert.ModuleVersion("github.com/yuin/goldmark") }
 
-// Pairs lists md to html and pdf, html to md and pdf, txt to pdf.
+// Pairs lists md and txt to html and pdf, html to md and pdf. Nothing else keeps the lines of a text as they are.
 func (*Engine) Pairs() []convert.Pair {
 	return []convert.Pair{
 		{From: "md", To: "html"}, {From: "md", To: "pdf"}, {From: "html", To: "md"}, {From: "html", To: "pdf"},
-		{From: "txt", To: "pdf"},
+		{From: "txt", To: "html", Merit: 1}, {From: "txt", To: "pdf"},
 	}
 }
 
@@ -50,13 +50,16 @@ func (*Engine) Convert(ctx context.Context, job convert.Job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if job.From == "txt" {
+	switch {
+	case job.From == "txt" && job.To == "pdf":
 		return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error { return textToPDF(ctx, w, text) })
+	case job.From == "txt":
+		text, err = textToHTML(text, filetype.Stem(job.Name))
+	case job.From == "md":
+		text, err = markdownToHTML(ctx, text, filetype.Stem(job.Name))
 	}
-	if job.From == "md" {
-		if text, err = markdownToHTML(ctx, text, filetype.Stem(job.Name)); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	job.Progress(30)
 	return []string{job.Out()}, convert.Save(ctx, job.Out(), func(w io.Writer) error {
@@ -101,25 +104,46 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 `))
 
 // markdownToHTML makes a whole document of GitHub's Markdown. Raw HTML and links that run scripts are left out.
-func markdownToHTML(ctx context.Context, text, title string) (page string, err error) {
+func markdownToHTML(ctx context.Context, text, title string) (_ string, err error) {
 	defer stopped(&err)
 	if err := checkTables(text); err != nil {
 		return "", err
 	}
-	var body, out strings.Builder
+	var body strings.Builder
 	err = goldmark.New(
 		goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithParserOptions(bounded(ctx)),
 	).Convert([]byte(text), convert.Writer(ctx, &body))
 	if err != nil {
 		return "", err
 	}
-	if err := pageTemplate.Execute(&out, struct {
+	return page(body.String(), title)
+}
+
+// textToHTML keeps the lines of a text as they are; those that are too long for a page go on in the next line, and where the text
+// begins a new page there is one.
+func textToHTML(text, title string) (string, error) {
+	var body strings.Builder
+	for i, sheet := range strings.Split(text, "\f") {
+		style := lines
+		if i > 0 {
+			style += "; break-before: page"
+		}
+		fmt.Fprintf(&body, "<pre style=%q>\n%s</pre>\n", style, html.EscapeString(sheet))
+	}
+	return page(body.String(), title)
+}
+
+// lines is how lines of text are shown.
+const lines = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0"
+
+// page is a whole document.
+func page(body, title string) (string, error) {
+	var out strings.Builder
+	err := pageTemplate.Execute(&out, struct {
 		Title string
 		Body  template.HTML
-	}{title, template.HTML(body.String())}); err != nil { //nolint:gosec // goldmark escapes, and leaves raw HTML out
-		return "", err
-	}
-	return out.String(), nil
+	}{title, template.HTML(body)}) //nolint:gosec // both makers escape, and leave raw HTML out
+	return out.String(), err
 }
 
 func htmlToMarkdown(ctx context.Context, w io.Writer, text string) error {

@@ -50,6 +50,15 @@ func TestMarkdownToHTML(t *testing.T) {
 	}
 }
 
+func TestTextToHTML(t *testing.T) {
+	got := string(converttest.Output(t, documents, "\n  a <b> & c\n\xe9\fnext", convert.Job{Name: "x.txt", From: "txt", To: "html"}))
+	for _, want := range []string{"<title>x</title>", "\">\n\n  a &lt;b&gt; &amp; c\né</pre>", "break-before: page\">\nnext</pre>"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got no %q in %s", want, got)
+		}
+	}
+}
+
 func pdfText(t *testing.T, path string) string {
 	t.Helper()
 	return converttest.Tool(t, "pdftotext", "-layout", path, "-")

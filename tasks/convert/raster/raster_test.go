@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -70,18 +69,10 @@ func run(t *testing.T, e convert.Engine, content []byte, from, to convert.Format
 func identify(t *testing.T, path string, format convert.Format) string {
 	t.Helper()
 	if format == "jxl" || format == "jp2" || format == "avif" || format == "heic" {
-		out, err := exec.CommandContext(t.Context(), "vipsheader", path).Output()
-		if err != nil {
-			t.Fatalf("vipsheader: %v: %s", err, out)
-		}
-		_, size, _ := strings.Cut(string(out), ": ")
+		_, size, _ := strings.Cut(converttest.Tool(t, "vipsheader", path), ": ")
 		return strings.Fields(size)[0]
 	}
-	out, err := exec.CommandContext(t.Context(), "identify", "-format", "%wx%h", string(format)+":"+path+"[0]").CombinedOutput()
-	if err != nil {
-		t.Fatalf("identify: %v: %s", err, out)
-	}
-	return string(out)
+	return converttest.Tool(t, "identify", "-format", "%wx%h", string(format)+":"+path+"[0]")
 }
 
 func TestVipsThereAndBack(t *testing.T) {
