@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"api/apitest":            {"api", "api/downloads", "engine", "engine/enginetest", "engine/link"},
 	"tasks/*/*":              {},
 	"tasks/convert/*":        {"engine", "engine/param", "tasks/convert", "tasks/convert/filetype", "tasks/convert/pixels", "tasks/convert/picture", "tasks/convert/wasm", "tasks/toolbox"},
-	"tasks/convert/chrome":   {"engine", "engine/param", "tasks/convert", "tasks/convert/plain", "tasks/toolbox"},
+	"tasks/convert/chrome":   {"engine", "engine/param", "tasks/convert", "tasks/convert/picture", "tasks/convert/plain", "tasks/toolbox"},
 	"tasks/convert/plain":    {"engine", "tasks/convert", "tasks/convert/charset", "tasks/convert/filetype", "tasks/convert/picture"},
 	"tasks/convert/embedded": {"tasks/convert", "tasks/convert/*"},
 	"tasks/convert/packing":  {"engine", "tasks/convert", "tasks/convert/filetype", "tasks/convert/inflate"},

@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/picture"
 	"github.com/gantry-engine/gantry/tasks/convert/plain"
 	"github.com/gantry-engine/gantry/tasks/toolbox"
 )
@@ -40,7 +41,11 @@ func (e *Engine) Version() string { return e.browser.Version() }
 func (*Engine) Pairs() (pairs []convert.Pair) {
 	for _, from := range []convert.Format{"html", "md", "txt"} {
 		for _, to := range []convert.Format{"pdf", "png", "jpg"} {
-			pairs = append(pairs, convert.Pair{From: from, To: to, Options: OptionsOf(to), Merit: merit})
+			options := OptionsOf(to)
+			if to != "pdf" {
+				options = append(options, convert.Fields("width", "height", "fit")...)
+			}
+			pairs = append(pairs, convert.Pair{From: from, To: to, Options: options, Merit: merit})
 		}
 	}
 	return pairs
@@ -78,13 +83,20 @@ func (e *Engine) Convert(ctx context.Context, job convert.Job) ([]string, error)
 		return nil, err
 	}
 	sum := sha256.Sum256(document)
-	err = e.browser.Draw(ctx, hex.EncodeToString(sum[:]), Visit{
+	visit := Visit{
 		Document: document, Format: job.To, Pages: Pages(job.Options), Quality: job.Options.Quality, Print: Print{job.Options.Print},
-	}, job.Out())
-	if err != nil {
+	}
+	if job.To == "pdf" || !job.Options.Resizes() {
+		return []string{job.Out()}, e.browser.Draw(ctx, hex.EncodeToString(sum[:]), visit, job.Out())
+	}
+	shot := filepath.Join(job.Dir, "shot.png")
+	defer os.Remove(shot)
+	visit.Format = "png"
+	if err := e.browser.Draw(ctx, hex.EncodeToString(sum[:]), visit, shot); err != nil {
 		return nil, err
 	}
-	return []string{job.Out()}, nil
+	job.In, job.From = shot, "png"
+	return picture.New().Convert(ctx, job)
 }
 
 // Pages is the selection of an Options as Chromium has it.

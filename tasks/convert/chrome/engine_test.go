@@ -121,17 +121,19 @@ func TestPicture(t *testing.T) {
 	e := newEngine(t)
 	content := `<!doctype html><body style="margin:0;background:#f00"><div style="height:700px">`
 	tests := map[string]struct {
-		to    convert.Format
-		print convert.Print
-		want  image.Point
+		to      convert.Format
+		options convert.Options
+		want    image.Point
 	}{
-		"whole page": {"png", convert.Print{ScreenWidth: 400}, image.Pt(400, 900)},
-		"window":     {"jpg", convert.Print{ScreenWidth: 320, ScreenHeight: 240}, image.Pt(320, 240)},
-		"zoomed":     {"png", convert.Print{ScreenWidth: 320, ScreenHeight: 240, Zoom: of(2.0)}, image.Pt(320, 240)},
+		"whole page": {"png", convert.Options{Print: convert.Print{ScreenWidth: 400}}, image.Pt(400, 900)},
+		"window":     {"jpg", convert.Options{Print: convert.Print{ScreenWidth: 320, ScreenHeight: 240}}, image.Pt(320, 240)},
+		"zoomed":     {"png", convert.Options{Print: convert.Print{ScreenWidth: 320, ScreenHeight: 240, Zoom: of(2.0)}}, image.Pt(320, 240)},
+		"narrower":   {"jpg", convert.Options{Width: 200, Print: convert.Print{ScreenWidth: 400}}, image.Pt(200, 450)},
+		"cut":        {"png", convert.Options{Width: 200, Height: 110, Fit: "crop"}, image.Pt(200, 110)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			out, err := page{content: content, to: tt.to, options: convert.Options{Print: tt.print}}.convert(t, e)
+			out, err := page{content: content, to: tt.to, options: tt.options}.convert(t, e)
 			if err != nil {
 				t.Fatal(err)
 			}
