@@ -42,20 +42,24 @@ func marked(raw []byte) bool {
 	return bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff"))
 }
 
-// Reader is Decode for a stream: the start of the file, head, decides.
+// HeadLen is how much of a stream's start decides its encoding.
+const HeadLen = 64 << 10
+
+// Reader is Decode for a stream. Its first HeadLen bytes decide; a head that is shorter is the whole of it.
 func Reader(r io.Reader, head []byte) io.Reader {
-	if startsAsUTF8(head) || marked(head) {
+	if marked(head) || startsAsUTF8(head) {
 		return transform.NewReader(r, unicode.BOMOverride(encoding.Nop.NewDecoder()))
 	}
 	return transform.NewReader(r, charmap.Windows1252.NewDecoder())
 }
 
-// startsAsUTF8 does not mind that head ends inside a character.
+// startsAsUTF8 does not mind that head ends inside a character, unless it is the whole text.
 func startsAsUTF8(head []byte) bool {
+	whole := len(head) < HeadLen
 	for len(head) > 0 {
 		r, n := utf8.DecodeRune(head)
 		if r == utf8.RuneError && n == 1 {
-			return !utf8.FullRune(head)
+			return !whole && !utf8.FullRune(head)
 		}
 		head = head[n:]
 	}

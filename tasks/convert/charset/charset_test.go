@@ -18,7 +18,7 @@ func TestEncodings(t *testing.T) {
 			if got := charset.Decode([]byte(raw), "txt"); got != "café." {
 				t.Errorf("got %q, want café.", got)
 			}
-			got, err := io.ReadAll(charset.Reader(strings.NewReader(raw), []byte(raw)))
+			got, err := io.ReadAll(charset.Reader(strings.NewReader(raw), []byte(raw)[:min(len(raw), charset.HeadLen)]))
 			if err != nil || string(got) != "café." {
 				t.Errorf("as a stream: got %q, %v, want café.", got, err)
 			}
@@ -35,10 +35,13 @@ func TestHTMLNamesItsEncoding(t *testing.T) {
 	}
 }
 
-// TestHeadEndsInsideACharacter has a start of a file that is no whole text.
-func TestHeadEndsInsideACharacter(t *testing.T) {
-	got, err := io.ReadAll(charset.Reader(strings.NewReader("caféé"), []byte("café")[:4]))
-	if err != nil || string(got) != "caféé" {
-		t.Errorf("got %q, %v, want caféé", got, err)
+// TestEnds has texts whose start, or whole, ends in the middle of a character or with what could begin one.
+func TestEnds(t *testing.T) {
+	long := strings.Repeat("x", charset.HeadLen-1)
+	for raw, want := range map[string]string{long + "é": long + "é", "caf\xe9": "café", "": ""} {
+		got, err := io.ReadAll(charset.Reader(strings.NewReader(raw), []byte(raw)[:min(len(raw), charset.HeadLen)]))
+		if err != nil || string(got) != want {
+			t.Errorf("got %.9q, %v, want %.9q", got, err, want)
+		}
 	}
 }

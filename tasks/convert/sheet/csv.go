@@ -12,12 +12,9 @@ import (
 	"github.com/gantry-engine/gantry/tasks/convert/charset"
 )
 
-// sniffLen is how much of a file's start decides its encoding and its separator.
-const sniffLen = 64 << 10
-
 // readCSV reads RFC 4180 and what is near it: other separators, stray quotes, rows of different lengths.
 func (t *tableInput) readCSV(ctx context.Context, emit func([]cell) error) error {
-	head := make([]byte, min(t.size, sniffLen))
+	head := make([]byte, min(t.size, charset.HeadLen))
 	if _, err := t.file.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the input: %w", err)
 	}
