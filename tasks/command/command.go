@@ -32,20 +32,30 @@ type Params struct {
 type suite struct {
 	name     string
 	version  string
-	programs map[string]toolbox.Tool
+	programs map[string]program
 }
+
+// program is one that was found.
+type program struct {
+	toolbox.Tool
+	first []string // its first arguments, whatever the user's are
+}
+
+// quiet leaves the banner out, of which an error's message would be full.
+var quiet = []string{"-hide_banner"}
 
 // known are the programs that can be run, each with the version line of its own.
 var known = []struct {
 	engine, command string
+	first           []string
 	program         toolbox.Program
 }{
-	{"ffmpeg", "ffmpeg", toolbox.Program{Name: "ffmpeg", Args: []string{"-version"}, Version: regexp.MustCompile(`ffmpeg version (\S+?)(?:-\S*)?\s`)}},
-	{"ffmpeg", "ffprobe", toolbox.Program{Name: "ffprobe", Args: []string{"-version"}, Version: regexp.MustCompile(`ffprobe version (\S+?)(?:-\S*)?\s`)}},
-	{"imagemagick", "convert", magick("convert")},
-	{"imagemagick", "identify", magick("identify")},
-	{"graphicsmagick", "gm", toolbox.Program{Name: "gm", Args: []string{"version"}, Version: regexp.MustCompile(`GraphicsMagick (\d[\w.]*)`)}},
-	{"pandoc", "pandoc", toolbox.Program{Name: "pandoc", Version: regexp.MustCompile(`pandoc (\d[\d.]*)`)}},
+	{"ffmpeg", "ffmpeg", quiet, toolbox.Program{Name: "ffmpeg", Args: []string{"-version"}, Version: regexp.MustCompile(`ffmpeg version (\S+?)(?:-\S*)?\s`)}},
+	{"ffmpeg", "ffprobe", quiet, toolbox.Program{Name: "ffprobe", Args: []string{"-version"}, Version: regexp.MustCompile(`ffprobe version (\S+?)(?:-\S*)?\s`)}},
+	{"imagemagick", "convert", nil, magick("convert")},
+	{"imagemagick", "identify", nil, magick("identify")},
+	{"graphicsmagick", "gm", nil, toolbox.Program{Name: "gm", Args: []string{"version"}, Version: regexp.MustCompile(`GraphicsMagick (\d[\w.]*)`)}},
+	{"pandoc", "pandoc", nil, toolbox.Program{Name: "pandoc", Version: regexp.MustCompile(`pandoc (\d[\d.]*)`)}},
 }
 
 func magick(name string) toolbox.Program {
@@ -72,10 +82,10 @@ func find(ctx context.Context, box *toolbox.Box) (suites []suite) {
 			continue
 		}
 		if i := slices.IndexFunc(suites, func(s suite) bool { return s.name == k.engine }); i >= 0 {
-			suites[i].programs[k.command] = tool
+			suites[i].programs[k.command] = program{tool, k.first}
 			continue
 		}
-		suites = append(suites, suite{k.engine, tool.Version, map[string]toolbox.Tool{k.command: tool}})
+		suites = append(suites, suite{k.engine, tool.Version, map[string]program{k.command: {tool, k.first}}})
 	}
 	return suites
 }
@@ -93,7 +103,7 @@ func (h handler) rows() (rows []engine.Row) {
 }
 
 // tool returns the program that is asked for, or what is wrong with asking for it.
-func (h handler) tool(p Params) (toolbox.Tool, suite, []param.Problem) {
+func (h handler) tool(p Params) (program, suite, []param.Problem) {
 	var names []string
 	for _, s := range h.suites {
 		names = append(names, s.name)
@@ -101,7 +111,7 @@ func (h handler) tool(p Params) (toolbox.Tool, suite, []param.Problem) {
 			continue
 		}
 		if p.EngineVersion != "" && p.EngineVersion != s.version {
-			return toolbox.Tool{}, s, []param.Problem{param.Problemf("engine_version", "must be %s or absent: it is what this server has", s.version)}
+			return program{}, s, []param.Problem{param.Problemf("engine_version", "must be %s or absent: it is what this server has", s.version)}
 		}
 		tool, ok := s.programs[p.Command]
 		if !ok {
@@ -114,7 +124,7 @@ func (h handler) tool(p Params) (toolbox.Tool, suite, []param.Problem) {
 		}
 		return tool, s, nil
 	}
-	return toolbox.Tool{}, suite{}, []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(names, ", "))}
+	return program{}, suite{}, []param.Problem{param.Problemf("engine", "must be one of %s", strings.Join(names, ", "))}
 }
 
 func (h handler) check(p Params, _ []engine.File) []param.Problem {
@@ -146,10 +156,7 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 	if err := os.Mkdir(out, 0o700); err != nil {
 		return engine.Result{}, fmt.Errorf("make the output folder: %w", err)
 	}
-	if s.name == "ffmpeg" {
-		args = slices.Insert(args, 0, "-hide_banner") // of which an error's message would be full
-	}
-	c := h.box.Command(tool, out, args...)
+	c := h.box.Command(tool.Tool, out, slices.Concat(tool.first, args)...)
 	c.DirAt("/output")
 	printed := &toolbox.Buffer{Max: maxOutput}
 	c.Stdout = printed

@@ -38,7 +38,7 @@ func Each(
 ) ([]engine.File, error) {
 	var outputs []Output
 	for i, f := range files {
-		s, err := sourceOf(ctx, run, f)
+		s, err := Fetch(ctx, run, f, f.Name)
 		if err != nil {
 			return nil, About(err, f, len(files))
 		}
@@ -54,16 +54,18 @@ func Each(
 	return Store(ctx, run, filename, outputs)
 }
 
-func sourceOf(ctx context.Context, run *engine.Run, f engine.File) (Source, error) {
-	s := Source{File: f, Limits: LimitsOf(run.Limits())}
+// Fetch brings a file to the disk and looks at it. Name decides what it is where its content leaves that open. A picture of
+// more pixels than the server takes is an error with the code engine.TooLarge.
+func Fetch(ctx context.Context, run *engine.Run, f engine.File, name string) (Source, error) {
+	s := Source{File: f, Limits: LimitsOf(run.Limits()), Progress: func(int) {}}
 	in, err := run.Path(ctx, f, "")
 	if err != nil {
 		return s, fmt.Errorf("fetch the input: %w", err)
 	}
-	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
+	if s.Format, err = filetype.DetectFile(in, name); err != nil {
 		return s, err
 	}
-	s.In = in + "." + string(s.Format)
+	s.In = in + "." + string(s.Format) // many programs go by the name
 	if err := os.Rename(in, s.In); err != nil {
 		return s, fmt.Errorf("name the input: %w", err)
 	}

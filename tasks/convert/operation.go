@@ -2,15 +2,12 @@ package convert
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/param"
 	"github.com/gantry-engine/gantry/tasks/convert/filetype"
-	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 )
 
 // Params are what a convert task takes.
@@ -110,43 +107,26 @@ func (h handler) Run(ctx context.Context, run *engine.Run, p Params) (engine.Res
 func (h handler) convert(
 	ctx context.Context, run *engine.Run, f engine.File, p Params, progress func(int),
 ) (Route, []Output, error) {
-	in, err := run.Path(ctx, f, "")
-	if err != nil {
-		return nil, nil, fmt.Errorf("fetch the input: %w", err)
-	}
-	defer os.RemoveAll(filepath.Dir(in))
 	name := f.Name
 	if p.InputFormat != "" {
 		name = "input." + string(filetype.Parse(p.InputFormat))
 	}
-	from, err := filetype.DetectFile(in, name)
+	s, err := Fetch(ctx, run, f, name)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer os.Remove(s.In)
 	to := filetype.Parse(p.OutputFormat)
-	route, err := h.route(run, from, to, p)
+	route, err := h.route(run, s.Format, to, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	named := in + "." + string(from) // many programs go by the name
-	if err := os.Rename(in, named); err != nil {
-		return nil, nil, fmt.Errorf("name the input: %w", err)
-	}
-	if err := pixels.CheckFile(named, from, run.Limits().Pixels); err != nil {
-		return nil, nil, err
-	}
-	scratch, err := run.Dir()
+	s.Progress = progress
+	job, err := s.Job(to, p.Options)
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := os.MkdirTemp(scratch, "out-")
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a scratch folder: %w", err)
-	}
-	paths, err := Follow(ctx, route, Job{
-		In: named, Name: f.Name, From: from, To: to, Dir: dir, Options: p.Options, Limits: LimitsOf(run.Limits()),
-		Progress: progress,
-	})
+	paths, err := Follow(ctx, route, job)
 	if err != nil {
 		return nil, nil, err
 	}

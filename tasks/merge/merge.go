@@ -9,7 +9,6 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
-	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -119,26 +118,19 @@ func scratch(run *engine.Run) (string, error) {
 
 // asPDF returns the path of the file as a PDF.
 func (h handler) asPDF(ctx context.Context, run *engine.Run, f engine.File) (string, error) {
-	in, err := run.Path(ctx, f, "")
-	if err != nil {
-		return "", fmt.Errorf("fetch the input: %w", err)
+	s, err := convert.Fetch(ctx, run, f, f.Name)
+	if err != nil || s.Format == "pdf" {
+		return s.In, err
 	}
-	from, err := filetype.DetectFile(in, f.Name)
-	if err != nil || from == "pdf" {
-		return in, err
-	}
-	route, err := h.catalog.Route(from, "pdf", "")
+	route, err := h.catalog.Route(s.Format, "pdf", "")
 	if err != nil {
 		return "", err
 	}
-	dir, err := scratch(run)
+	job, err := s.Job("pdf", convert.DefaultOptions())
 	if err != nil {
 		return "", err
 	}
-	outputs, err := convert.Follow(ctx, route, convert.Job{
-		In: in, Name: f.Name, From: from, To: "pdf", Dir: dir, Options: convert.DefaultOptions(),
-		Limits: convert.LimitsOf(run.Limits()),
-	})
+	outputs, err := convert.Follow(ctx, route, job)
 	if err != nil {
 		return "", err
 	}

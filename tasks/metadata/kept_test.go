@@ -29,7 +29,7 @@ while read -r line; do
 		if [ -n "$file" ]; then
 			n=$((n+1))
 			case $(cat "$file") in
-			lines) yes ;;
+			lines) yes "$(head -c 1000 /dev/zero | tr '\0' x)" ;;
 			line) tr '\0' x < /dev/zero ;;
 			mark) echo '{ready1}'; echo '{ready}' ;;
 			esac

@@ -141,7 +141,7 @@ func pageOfWords(t *testing.T) []byte {
 // readers are the engines of pdf/ocr.
 var readers = []string{"ocrmypdf", "tesseract"}
 
-// TestOCR reads scans that stand, that are shown turned, and that follow a page with text, which stays as it is.
+// TestOCR reads scans alone, and between pages with text, which stay as they are.
 func TestOCR(t *testing.T) {
 	upright := scan(t, "HELLO WORLD")
 	for name, c := range map[string]struct {
@@ -149,7 +149,6 @@ func TestOCR(t *testing.T) {
 		want    []string
 	}{
 		"one":       {upright, []string{"HELLO"}},
-		"turned":    {turned(t, upright, 90), []string{""}}, // letters lie on their side
 		"text":      {between(t, upright), []string{"page 1", "HELLO", "page 1"}},
 		"text only": {pdftest.Pages(t, 2), []string{"page 1", "page 2"}},
 	} {

@@ -76,9 +76,11 @@ func New(ctx context.Context, c Config) (*Box, error) {
 	sweepScratch(c.Scratch)
 	b := &Box{config: c, self: self, starter: make(chan func()), found: map[string]*finding{}}
 	go b.forks()
+	b.cgroups = findCgroups() // before there is any process beside this one, if only one that is just ending
 	b.choose(ctx)
-	if b.kind != Refused {
-		b.cgroups = findCgroups()
+	if b.kind == Refused {
+		b.cgroups.close()
+		b.cgroups = nil
 	}
 	return b, nil
 }

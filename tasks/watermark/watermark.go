@@ -2,7 +2,6 @@ package watermark
 
 import (
 	"context"
-	"fmt"
 	"image"
 	"image/draw"
 	"os"
@@ -11,9 +10,7 @@ import (
 
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/tasks/convert"
-	"github.com/gantry-engine/gantry/tasks/convert/filetype"
 	"github.com/gantry-engine/gantry/tasks/convert/media"
-	"github.com/gantry-engine/gantry/tasks/convert/pixels"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 )
 
@@ -122,15 +119,8 @@ func (h handler) mark(ctx context.Context, run *engine.Run, p Params) (string, e
 }
 
 func (h handler) fetchMark(ctx context.Context, run *engine.Run, f engine.File) (string, error) {
-	in, err := run.Path(ctx, f, "")
+	s, err := convert.Fetch(ctx, run, f, f.Name)
 	if err != nil {
-		return "", fmt.Errorf("fetch the picture: %w", err)
-	}
-	s := convert.Source{File: f, In: in, Dir: filepath.Dir(in), Limits: convert.LimitsOf(run.Limits()), Progress: func(int) {}}
-	if s.Format, err = filetype.DetectFile(in, f.Name); err != nil {
-		return "", convert.About(err, f, 2)
-	}
-	if err := pixels.CheckFile(in, s.Format, s.Limits.Pixels); err != nil {
 		return "", convert.About(err, f, 2)
 	}
 	path, err := h.through(ctx, s, "png")

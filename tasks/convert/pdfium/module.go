@@ -75,7 +75,7 @@ func host(name string) api.GoModuleFunc {
 
 // grow answers 1 if the memory has become at least as large as it was asked to be.
 func grow(_ context.Context, mod api.Module, stack []uint64) {
-	want, have := stack[0], uint64(mod.Memory().Size())
+	want, have := uint64(api.DecodeU32(stack[0])), uint64(mod.Memory().Size()) // the upper half is not part of the parameter
 	stack[0] = 1
 	if want > have {
 		if _, ok := mod.Memory().Grow(uint32((want - have + 1<<16 - 1) >> 16)); !ok {

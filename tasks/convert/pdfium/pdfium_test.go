@@ -141,6 +141,29 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestMemoryGrows draws what takes more and more memory while it is drawn: layers that shine through, as large as the page.
+func TestMemoryGrows(t *testing.T) {
+	d := fpdf.NewCustom(&fpdf.InitType{OrientationStr: "P", UnitStr: "pt", Size: fpdf.SizeType{Wd: 200, Ht: 300}})
+	d.AddPage()
+	d.SetFillColor(255, 0, 0)
+	d.Rect(0, 0, 200, 150, "F")
+	d.SetAlpha(0.01, "Multiply")
+	d.ClipCircle(100, 150, 60, false)
+	d.Rect(0, 0, 200, 300, "F")
+	d.ClipEnd()
+	var b bytes.Buffer
+	if err := d.Output(&b); err != nil {
+		t.Fatal(err)
+	}
+	outputs, err := run(t.Context(), t, b.Bytes(), "bmp", convert.Options{Fit: "max", Width: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img := decoded(t, outputs[0]); img.Bounds().Dx() != 4000 || !isRed(img, 2000, 3) {
+		t.Errorf("got %v", img.Bounds())
+	}
+}
+
 func TestText(t *testing.T) {
 	content := document(t, 3, 200, 300)
 	for pages, want := range map[string]string{
