@@ -38,7 +38,7 @@ const patience = 10 * time.Minute
 // disguise: as bubblewrap fences them in, and again as Landlock does. An engine that is added is attacked without a line
 // being changed here.
 func TestHostileFiles(t *testing.T) {
-	for fence, much := range map[toolbox.Kind]effort{toolbox.Bubblewrap: {1, 1, 2, 8}, toolbox.Landlock: {2, 1, 1, 2}} {
+	for fence, much := range map[toolbox.Kind]effort{toolbox.Bubblewrap: {1, 1, 1, 8}, toolbox.Landlock: {2, 1, 1, 2}} {
 		if *everyAttack {
 			much = effort{1, 2, 4, 1 << 20}
 		}
