@@ -34,7 +34,10 @@ const sqliteReaders = 4
 // PATH.before-VERSION. One process at a time may have it open as a store.
 func OpenSQLite(ctx context.Context, path string, options Options) (*Store, error) {
 	d := &sqlite{path: path}
-	var err error
+	err := private(path)
+	if err != nil {
+		return nil, err
+	}
 	if d.writer, err = d.open("_pragma=synchronous(FULL)"); err != nil {
 		return nil, err
 	}
@@ -52,6 +55,16 @@ func OpenSQLite(ctx context.Context, path string, options Options) (*Store, erro
 	s := newStore(d, options)
 	s.links = &links{}
 	return s, nil
+}
+
+// private makes the file of a database that is not there yet, for this user alone. SQLite gives the files beside it the same
+// permissions.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", filepath.Base(path), err)
+	}
+	return f.Close()
 }
 
 func (d *sqlite) open(pragmas ...string) (*sql.DB, error) {
@@ -165,8 +178,7 @@ func (d *sqlite) backup(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
-	return errors.Join(err, db.Close())
+	return errors.Join(copyInto(ctx, db, path), db.Close())
 }
 
 func (d *sqlite) migrate(ctx context.Context) error {
@@ -187,6 +199,13 @@ func (d *sqlite) copyAside(ctx context.Context, db *sql.DB, version int64) error
 	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	_, err := db.ExecContext(ctx, "VACUUM INTO ?", to)
+	return copyInto(ctx, db, to)
+}
+
+func copyInto(ctx context.Context, db *sql.DB, path string) error {
+	if err := private(path); err != nil {
+		return err
+	}
+	_, err := db.ExecContext(ctx, "VACUUM INTO ?", path) // which may be there, if it is empty
 	return err
 }

@@ -111,6 +111,28 @@ func search(t *testing.T, dir, text string) (found []string) {
 	return found
 }
 
+// Nobody else on the machine reads what lies in a folder that they can enter.
+func TestFilesArePrivate(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	s := enginetest.New(t, enginetest.Config{Dir: dir, Operations: enginetest.Toys()})
+	s.Start(t)
+	s.MustEnd(t, s.MustSubmit(t, enginetest.Task("a", "make", "")).ID)
+	if err := s.Store.BackupTo(t.Context(), filepath.Join(to, "gantry.db")); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{dir, to} {
+		found, err := filepath.Glob(filepath.Join(folder, "gantry.db*"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("got %v, %v", found, err)
+		}
+		for _, path := range found {
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: got %v, %v, want that it is its user's alone", filepath.Base(path), info.Mode(), err)
+			}
+		}
+	}
+}
+
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	enginetest.New(t, enginetest.Config{Dir: dir}).Close(t)
