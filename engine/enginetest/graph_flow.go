@@ -1,14 +1,18 @@
 package enginetest
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gantry-engine/gantry/engine"
 )
 
 func flowCases() []graphCase {
 	return []graphCase{
+		{"a caller who goes away takes nobody along", leavingCallers},
 		{"a chain runs in the order of its inputs", func(l *lab) {
 			l.start(4)
 			job := l.submit(Task("a", "make", ""), Task("b", "join", "", "a"), Task("c", "join", "", "b"))
@@ -157,4 +161,21 @@ func hiddenJob(l *lab) {
 	if len(tasks) != 2 || tasks[0].ID != task.ID {
 		l.Errorf("got %d tasks, want both, newest first", len(tasks))
 	}
+}
+
+// leavingCallers changes something beside submissions, and does not wait for it.
+func leavingCallers(l *lab) {
+	l.start(4)
+	var leaving sync.WaitGroup
+	for i := range 200 {
+		leaving.Go(func() {
+			ctx, cancel := context.WithTimeout(l.Context(), time.Duration(i%20)*100*time.Microsecond)
+			defer cancel()
+			if _, err := l.Engine.Store.Accounts.EnsureUser(ctx, fmt.Sprint("leaving ", i)); err != nil && ctx.Err() == nil {
+				l.Error(err)
+			}
+		})
+		l.submit(Task("a", "make", ""))
+	}
+	leaving.Wait()
 }

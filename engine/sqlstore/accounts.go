@@ -13,7 +13,7 @@ import (
 // EnsureUser implements engine.Accounts.
 func (s *Store) EnsureUser(ctx context.Context, name string) (engine.User, error) {
 	var u engine.User
-	err := s.other(ctx, 1, func(t *tx) error {
+	err := s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		const insert = `INSERT INTO users (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING`
 		if err := t.session.exec(ctx, insert, plain(name), t.at); err != nil {
 			return err
@@ -23,7 +23,10 @@ func (s *Store) EnsureUser(ctx context.Context, name string) (engine.User, error
 			return err
 		}, plain(name))
 	})
-	return u, err
+	if err != nil {
+		return engine.User{}, err
+	}
+	return u, nil
 }
 
 const userSQL = `SELECT id, name, created_at FROM users`
@@ -54,7 +57,7 @@ func (s *Store) AddKey(ctx context.Context, k engine.Key) error {
 	const query = `INSERT INTO keys (id, user_id, hash, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (hash) DO UPDATE SET user_id = excluded.user_id, scopes = excluded.scopes,
 			expires_at = excluded.expires_at, revoked_at = NULL`
-	return s.other(ctx, 1, func(t *tx) error {
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		return t.session.exec(ctx, query, k.ID, k.User, k.Hash, strings.Join(k.Scopes, " "), micros(k.CreatedAt), micros(k.ExpiresAt))
 	})
 }
@@ -100,7 +103,7 @@ func (s *Store) Keys(ctx context.Context) (keys []engine.Key, err error) {
 // RevokeKey implements engine.Accounts.
 func (s *Store) RevokeKey(ctx context.Context, id engine.ID) error {
 	found := false
-	err := s.other(ctx, 1, func(t *tx) error {
+	err := s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		return t.each(ctx, `UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING id`,
 			func(rows) error { found = true; return nil }, t.at, id)
 	})

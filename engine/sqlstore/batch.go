@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -70,7 +71,7 @@ type claim struct {
 
 // other is a change that is not made often enough to be gathered.
 type other struct {
-	do  func(*tx) error
+	do  func(context.Context, *tx) error
 	err error
 }
 

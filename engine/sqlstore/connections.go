@@ -13,7 +13,7 @@ import (
 func (s *Store) PutConnection(ctx context.Context, c engine.Connection) error {
 	const query = `INSERT INTO connections (user_id, name, kind, sealed, created_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (user_id, name) DO UPDATE SET kind = excluded.kind, sealed = excluded.sealed, created_at = excluded.created_at`
-	return s.other(ctx, 1, func(t *tx) error {
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		return t.session.exec(ctx, query, c.User, plain(c.Name), plain(c.Kind), base64.StdEncoding.EncodeToString(c.Sealed),
 			micros(c.CreatedAt))
 	})
@@ -71,7 +71,7 @@ func (s *Store) RemoveConnection(ctx context.Context, user engine.UserID, name s
 // remove runs a DELETE that returns what it removed; none is what it returns if that is nothing.
 func (s *Store) remove(ctx context.Context, none error, query string, args ...any) error {
 	found := false
-	err := s.other(ctx, 1, func(t *tx) error {
+	err := s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		found = false
 		return t.each(ctx, query, func(rows) error { found = true; return nil }, args...)
 	})
@@ -84,7 +84,7 @@ func (s *Store) remove(ctx context.Context, none error, query string, args ...an
 // HoldHostKey implements engine.HostKeys.
 func (s *Store) HoldHostKey(ctx context.Context, k engine.HostKey) (string, error) {
 	const query = `INSERT INTO host_keys (user_id, host, host_key, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (user_id, host) DO NOTHING`
-	err := s.other(ctx, 1, func(t *tx) error {
+	err := s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		return t.session.exec(ctx, query, k.User, plain(k.Host), plain(k.Key), micros(k.CreatedAt))
 	})
 	if err != nil {

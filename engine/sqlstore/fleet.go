@@ -39,8 +39,7 @@ func (s *Store) Offer(ctx context.Context, c Catalog, keep time.Duration) error 
 	if err != nil || known {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
-	return s.other(ctx, 1, func(t *tx) error {
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		there := false // then the text, which may be long, need not be sent again
 		const again = `UPDATE catalogs SET seen_at = ? WHERE digest = ? RETURNING digest`
 		if err := t.each(ctx, again, func(rows) error { there = true; return nil }, micros(now), c.Digest); err != nil {
@@ -110,8 +109,9 @@ func (s *Store) Absent(ctx context.Context, wants []Want, patience time.Duration
 	for _, w := range wants {
 		r = append(r, []any{w.Operation, w.Tool})
 	}
-	return overdue, s.other(ctx, 1, func(t *tx) error {
-		overdue = nil
+	var found []Want
+	err = s.other(ctx, 1, func(ctx context.Context, t *tx) error {
+		found = nil
 		const forget = `DELETE FROM absences WHERE NOT EXISTS (SELECT 1 FROM {operation text, tool text} AS r
 			WHERE r.operation = absences.operation AND r.tool = absences.tool)`
 		if err := t.session.exec(ctx, forget, r); err != nil {
@@ -126,10 +126,14 @@ func (s *Store) Absent(ctx context.Context, wants []Want, patience time.Duration
 		return t.each(ctx, old, func(r rows) error {
 			var w Want
 			err := r.Scan(&w.Operation, &w.Tool)
-			overdue = append(overdue, w)
+			found = append(found, w)
 			return err
 		}, t.at-patience.Microseconds())
 	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 const refuseAtOnce = 1000 // tasks ended in one transaction
@@ -137,7 +141,7 @@ const refuseAtOnce = 1000 // tasks ended in one transaction
 // Refuse ends ready tasks of the sort, for the reason given: many at once, and the rest at the next call.
 func (s *Store) Refuse(ctx context.Context, w Want, reason *engine.Error) error {
 	const query = `SELECT id FROM tasks WHERE state = 'ready' AND operation = ? AND tool = ? LIMIT ?`
-	return s.other(ctx, batchWeight, func(t *tx) error {
+	return s.other(ctx, batchWeight, func(ctx context.Context, t *tx) error {
 		var failures []failure
 		err := t.each(ctx, query, func(r rows) error {
 			f := failure{code: reason.Code, message: reason.Message}

@@ -13,8 +13,10 @@ const (
 	expireAtOnce = 200 // tasks removed in one transaction
 )
 
-// other hands a change to the dispatcher that is not gathered with its like.
-func (s *Store) other(ctx context.Context, weight int, change func(*tx) error) error {
+// other hands a change to the dispatcher that is not gathered with its like. The change is given the context of the transaction:
+// with its caller's, one who goes away would roll back its neighbours. It goes on behind the back of a caller who went away, so
+// what it finds out is read only where there is no error.
+func (s *Store) other(ctx context.Context, weight int, change func(context.Context, *tx) error) error {
 	e := &other{do: change}
 	return s.do(ctx, func(b *batch) {
 		b.others = append(b.others, e)
@@ -24,12 +26,16 @@ func (s *Store) other(ctx context.Context, weight int, change func(*tx) error) e
 
 // Recover implements engine.Keeper. What is lost is what a node claimed that is not listed, as none is that died, and none
 // where there is one process.
-func (s *Store) Recover(ctx context.Context) (found int, err error) {
-	err = s.other(ctx, batchWeight, func(t *tx) (err error) {
+func (s *Store) Recover(ctx context.Context) (int, error) {
+	var found int
+	err := s.other(ctx, batchWeight, func(ctx context.Context, t *tx) (err error) {
 		found, err = t.recover(ctx)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return 0, err
+	}
+	return found, nil
 }
 
 const recoverSQL = `UPDATE tasks SET state = CASE WHEN losses + 1 < ? THEN 'ready' ELSE state END, losses = losses + 1,
@@ -64,7 +70,7 @@ func (s *Store) Wake(ctx context.Context, now time.Time) (time.Time, error) {
 	if err != nil || next.IsZero() || next.After(now) {
 		return next, err
 	}
-	err = s.other(ctx, batchWeight, func(t *tx) error {
+	err = s.other(ctx, batchWeight, func(ctx context.Context, t *tx) error {
 		if err := t.wake(ctx, now); err != nil {
 			return err
 		}
@@ -128,7 +134,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	err = s.other(ctx, batchWeight, func(t *tx) error {
+	err = s.other(ctx, batchWeight, func(ctx context.Context, t *tx) error {
 		if err := t.session.exec(ctx, `DELETE FROM idempotency WHERE expires_at <= ?`, micros(now)); err != nil {
 			return err
 		}
@@ -149,7 +155,7 @@ func (s *Store) Blobs(ctx context.Context) ([]engine.BlobID, error) {
 
 // Forget implements engine.Keeper.
 func (s *Store) Forget(ctx context.Context, blobs []engine.BlobID) error {
-	return s.other(ctx, len(blobs), func(t *tx) error {
+	return s.other(ctx, len(blobs), func(ctx context.Context, t *tx) error {
 		return t.session.exec(ctx, `DELETE FROM blobs WHERE dying = 1 AND id IN (SELECT id FROM {id id} AS r)`,
 			idRecords(blobs))
 	})

@@ -26,9 +26,9 @@ func (s *Store) Note(ctx context.Context, ref engine.Ref, sealed []engine.Note) 
 		r = append(r, []any{ref.Task, ref.Attempt, n.Number, base64.StdEncoding.EncodeToString(n.State), bit(n.Done)})
 	}
 	e := &other{}
-	e.do = func(t *tx) error {
+	e.do = func(ctx context.Context, t *tx) error {
 		e.err = engine.ErrStale
-		return t.each(context.WithoutCancel(ctx), noteSQL, func(r rows) error {
+		return t.each(ctx, noteSQL, func(r rows) error {
 			e.err = nil
 			return r.Scan(new(int))
 		}, t.at, t.at+discardGrace.Microseconds(), r)
@@ -94,15 +94,15 @@ func scanLeftover(r rows) (l engine.Leftover, err error) {
 // PutOff implements engine.Leftovers.
 func (s *Store) PutOff(ctx context.Context, task engine.ID, number int, until time.Time) error {
 	const query = `UPDATE leftovers SET tries = tries + 1, not_before = ? WHERE task_id = ? AND n = ?`
-	return s.other(ctx, 1, func(t *tx) error {
-		return t.session.exec(context.WithoutCancel(ctx), query, micros(until), task, number)
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error {
+		return t.session.exec(ctx, query, micros(until), task, number)
 	})
 }
 
 // Drop implements engine.Leftovers.
 func (s *Store) Drop(ctx context.Context, task engine.ID, number int) error {
 	const query = `DELETE FROM leftovers WHERE task_id = ? AND n = ?`
-	return s.other(ctx, 1, func(t *tx) error { return t.session.exec(context.WithoutCancel(ctx), query, task, number) })
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error { return t.session.exec(ctx, query, task, number) })
 }
 
 // settleNotes forgets the notes of what settled: all of a task that finished, those that are done of one that failed. The

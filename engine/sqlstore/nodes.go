@@ -86,14 +86,15 @@ func (s *Store) Nodes(ctx context.Context) (nodes []Node, err error) {
 
 // Reap takes the nodes off the list that have been silent for that long, and makes claimable what they were at, as Recover
 // does. Of two processes that call it at once one does nothing. It returns how many tasks were lost.
-func (s *Store) Reap(ctx context.Context, silent time.Duration) (found int, err error) {
+func (s *Store) Reap(ctx context.Context, silent time.Duration) (int, error) {
 	dead, err := s.ids(ctx, `SELECT id FROM nodes WHERE seen_at < `+s.dialect.now()+` - ? UNION
 		SELECT node FROM tasks WHERE state = 'processing' AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = tasks.node)`,
 		silent.Microseconds())
 	if err != nil || len(dead) == 0 {
 		return 0, err
 	}
-	err = s.other(ctx, batchWeight, func(t *tx) error {
+	var found int
+	err = s.other(ctx, batchWeight, func(ctx context.Context, t *tx) error {
 		found = 0
 		mine := false
 		err := t.each(ctx, s.dialect.lockNodes(), func(r rows) error { return r.Scan(&mine) })
@@ -107,7 +108,10 @@ func (s *Store) Reap(ctx context.Context, silent time.Duration) (found int, err 
 		found, err = t.recover(ctx)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return 0, err
+	}
+	return found, nil
 }
 
 // Stale returns those of the attempts that are not current any more, and whether their task has ended or is gone rather
@@ -148,10 +152,11 @@ func (s *Store) Unclaimed(ctx context.Context, refs []engine.Ref) (ready []engin
 
 // Requeue hands those of the tasks to the queue again that are still ready under the attempt, as a new attempt: what the
 // queue still holds of the old one counts no more.
-func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (found int, err error) {
+func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (int, error) {
 	const query = `UPDATE tasks SET attempt = tasks.attempt + 1 FROM {id id, attempt int, was text} AS r
 		WHERE tasks.id = r.id AND tasks.attempt = r.attempt AND tasks.state = r.was RETURNING ` + readyColumns
-	err = s.other(ctx, len(refs), func(t *tx) error {
+	var found int
+	err := s.other(ctx, len(refs), func(ctx context.Context, t *tx) error {
 		found = 0
 		return t.each(ctx, query, func(r rows) error {
 			ready, err := scanReady(r)
@@ -160,5 +165,8 @@ func (s *Store) Requeue(ctx context.Context, refs []engine.Ref) (found int, err 
 			return err
 		}, in(ready, refs))
 	})
-	return found, err
+	if err != nil {
+		return 0, err
+	}
+	return found, nil
 }

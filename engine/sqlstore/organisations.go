@@ -8,10 +8,10 @@ import (
 )
 
 // change is a change with an outcome of its own, which fails nobody else's.
-func (s *Store) change(ctx context.Context, do func(t *tx) (outcome, err error)) error {
+func (s *Store) change(ctx context.Context, do func(ctx context.Context, t *tx) (outcome, err error)) error {
 	e := &other{}
-	e.do = func(t *tx) (err error) {
-		e.err, err = do(t)
+	e.do = func(ctx context.Context, t *tx) (err error) {
+		e.err, err = do(ctx, t)
 		return err
 	}
 	return s.do(ctx, func(b *batch) {
@@ -32,7 +32,7 @@ func (s *Store) AddOrganisation(ctx context.Context, o engine.Organisation, memb
 	for _, user := range members {
 		r = append(r, []any{o.ID, user})
 	}
-	return s.other(ctx, 1, func(t *tx) error {
+	return s.other(ctx, 1, func(ctx context.Context, t *tx) error {
 		const insert = `INSERT INTO organisations (id, name, created_at) VALUES (?, ?, ?)`
 		if err := t.session.exec(ctx, insert, o.ID, plain(o.Name), micros(o.CreatedAt)); err != nil {
 			return err
@@ -73,7 +73,7 @@ func noOrganisation() error {
 
 // RemoveOrganisation implements engine.Organisations.
 func (s *Store) RemoveOrganisation(ctx context.Context, id engine.ID) error {
-	return s.change(ctx, func(t *tx) (outcome, err error) {
+	return s.change(ctx, func(ctx context.Context, t *tx) (outcome, err error) {
 		found, err := t.any(ctx, `DELETE FROM organisations WHERE id = ? RETURNING id`, id)
 		if err != nil || !found {
 			return noOrganisation(), err
@@ -127,7 +127,7 @@ func storedRecord(f engine.StoredFile, at int64) []any {
 
 // KeepFile implements engine.Organisations.
 func (s *Store) KeepFile(ctx context.Context, f engine.StoredFile) error {
-	return s.change(ctx, func(t *tx) (outcome, err error) {
+	return s.change(ctx, func(ctx context.Context, t *tx) (outcome, err error) {
 		known, err := t.organisations(ctx, []engine.ID{f.Organisation})
 		if err != nil || !known[f.Organisation] {
 			return noOrganisation(), err
@@ -175,7 +175,7 @@ func noFile() error { return engine.Errorf(engine.NotFound, "There is no such fi
 
 // RemoveFile implements engine.Organisations.
 func (s *Store) RemoveFile(ctx context.Context, id engine.ID) error {
-	return s.change(ctx, func(t *tx) (outcome, err error) {
+	return s.change(ctx, func(ctx context.Context, t *tx) (outcome, err error) {
 		var blob engine.BlobID
 		const take = `SELECT blob_id FROM stored_files WHERE id = ? AND blob_id IS NOT NULL {for update}`
 		err = t.each(ctx, take, func(r rows) error { return r.Scan(&blob) }, id)

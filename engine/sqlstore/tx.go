@@ -249,9 +249,9 @@ func (t *tx) notes(ctx context.Context, b *batch) error {
 }
 
 // rest does what is not made often enough to be gathered.
-func (t *tx) rest(_ context.Context, b *batch) error {
+func (t *tx) rest(ctx context.Context, b *batch) error {
 	for _, o := range b.others {
-		if err := o.do(t); err != nil {
+		if err := o.do(ctx, t); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ func (s *Store) AddWorkspace(ctx context.Context, w engine.Workspace) error {
 	}
 	const insert = `INSERT INTO workspaces (id, user_id, name, home, home_as, remote, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING RETURNING id`
-	return s.change(ctx, func(t *tx) (outcome, err error) {
+	return s.change(ctx, func(ctx context.Context, t *tx) (outcome, err error) {
 		fresh, err := t.any(ctx, insert, w.ID, w.Owner, plain(w.Name), plain(w.Home), plain(w.HomeAs), remote, micros(w.CreatedAt))
 		if err != nil || !fresh {
 			return engine.Errorf(engine.Conflict, "There is a workspace %q already.", w.Name), err
@@ -67,7 +67,7 @@ func noWorkspace() error { return engine.Errorf(engine.NotFound, "There is no su
 
 // RemoveWorkspace implements engine.Workspaces.
 func (s *Store) RemoveWorkspace(ctx context.Context, id engine.ID) error {
-	return s.change(ctx, func(t *tx) (outcome, err error) {
+	return s.change(ctx, func(ctx context.Context, t *tx) (outcome, err error) {
 		found, err := t.any(ctx, `DELETE FROM workspaces WHERE id = ? RETURNING id`, id)
 		if err != nil || !found {
 			return noWorkspace(), err
