@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gantry-engine/gantry/cmd"
@@ -183,6 +184,7 @@ func startUNO(ctx context.Context, dir string) (*unoPeer, error) {
 			"--norestore", "--accept=pipe,name=gantrybench;urp"),
 		script: exec.CommandContext(ctx, debianPython, "-c", unoScript),
 	}
+	p.office.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	if p.in, err = p.script.StdinPipe(); err != nil {
 		return nil, err
@@ -218,6 +220,6 @@ func (p *unoPeer) convert(from, to string) error {
 func (p *unoPeer) stop() {
 	p.in.Close()
 	_ = p.script.Wait()
-	_ = p.office.Process.Signal(os.Interrupt)
+	_ = syscall.Kill(-p.office.Process.Pid, syscall.SIGTERM) // soffice is a script that starts another
 	_ = p.office.Wait()
 }
