@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -187,21 +186,7 @@ func (l *lab) text(job engine.Job, name string) string {
 	if task.Result == nil || len(task.Result.Files) != 1 {
 		l.Fatalf("task %s has the result %+v, want one file", name, task.Result)
 	}
-	return l.content(task.Result.Files[0])
-}
-
-func (l *lab) content(f engine.File) string {
-	l.Helper()
-	src, err := l.Files.Open(l.Context(), f.Blob)
-	if err != nil {
-		l.Fatalf("open %s: %v", f.Name, err)
-	}
-	defer src.Close()
-	b, err := io.ReadAll(src)
-	if err != nil {
-		l.Fatal(err)
-	}
-	return string(b)
+	return l.Content(l.T, task.Result.Files[0])
 }
 
 // ok ends the test when a step of it failed.

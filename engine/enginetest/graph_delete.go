@@ -168,7 +168,7 @@ func expireCases() []graphCase {
 			call := l.gate.Await(l.T, "b")
 			l.sweep(10 * day)
 			l.stands(job, "processing a=finished b=processing")
-			if files, err := call.Run.Files(l.Context()); err != nil || l.content(files[0]) != "a()" {
+			if files, err := call.Run.Files(l.Context()); err != nil || l.Content(l.T, files[0]) != "a()" {
 				l.Errorf("the running task reads %v, %v", files, err)
 			}
 			call.Finish()

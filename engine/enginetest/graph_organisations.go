@@ -35,7 +35,7 @@ func organisationCases() []graphCase {
 			l.holds(1)
 			f, err := l.StoredFile(l.Context(), l.User, id)
 			l.ok(err)
-			if got := l.content(f.File); got != "a()" {
+			if got := l.Content(l.T, f.File); got != "a()" {
 				l.Errorf("the file has %q", got)
 			}
 			l.ok(l.Engine.Store.Organisations.RemoveFile(l.Context(), id))

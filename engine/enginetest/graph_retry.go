@@ -158,7 +158,7 @@ func retryTask(l *lab) {
 		}
 		end, err := l.WaitTask(l.Context(), l.User, again.ID)
 		l.ok(err)
-		if end.Status != engine.StatusFinished || len(end.Result.Files) != 1 || l.content(end.Result.Files[0]) != want {
+		if end.Status != engine.StatusFinished || len(end.Result.Files) != 1 || l.Content(l.T, end.Result.Files[0]) != want {
 			l.Errorf("the retry of %s ended %s %s with %+v", name, end.Status, end.Message, end.Result)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"image"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/gantry-engine/gantry/engine"
 	"github.com/gantry-engine/gantry/engine/enginetest"
 	"github.com/gantry-engine/gantry/tasks/convert"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/convert/embedded"
 	"github.com/gantry-engine/gantry/tasks/merge"
 	"github.com/gantry-engine/gantry/tasks/pdf"
@@ -75,19 +75,8 @@ func run(t *testing.T, e pdf.Engine, params string, files ...stored) (engine.Tas
 // texts are the words of each page, by poppler, after qpdf has found nothing wrong with the file.
 func texts(t *testing.T, path string) []string {
 	t.Helper()
-	for _, name := range []string{"qpdf", "pdftotext"} {
-		if _, err := exec.LookPath(name); err != nil {
-			enginetest.Missing(t, name)
-		}
-	}
-	if out, err := exec.CommandContext(t.Context(), "qpdf", "--check", path).CombinedOutput(); err != nil {
-		t.Fatalf("qpdf: %s", out)
-	}
-	out, err := exec.CommandContext(t.Context(), "pdftotext", "-layout", path, "-").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := strings.Split(strings.TrimSuffix(string(out), "\f"), "\f")
+	converttest.Tool(t, "qpdf", "--check", path)
+	all := strings.Split(strings.TrimSuffix(converttest.Tool(t, "pdftotext", "-layout", path, "-"), "\f"), "\f")
 	for i, text := range all {
 		all[i] = strings.TrimSpace(text)
 	}

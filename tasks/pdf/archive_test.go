@@ -39,11 +39,11 @@ func TestArchive(t *testing.T) {
 				if got := texts(t, o.paths[0]); strings.Join(got, ",") != "page 1,page 2" {
 					t.Errorf("got pages %q", got)
 				}
-				if fonts := strings.Fields(strings.Split(tool(t, "pdffonts", o.paths[0]), "\n")[2]); !slices.Contains(fonts, "yes") {
+				if fonts := strings.Fields(strings.Split(converttest.Tool(t, "pdffonts", o.paths[0]), "\n")[2]); !slices.Contains(fonts, "yes") {
 					t.Errorf("got font %q, want one that is in the file", fonts)
 				}
 				plain := filepath.Join(t.TempDir(), "plain.pdf")
-				tool(t, "qpdf", "--qdf", "--object-streams=disable", o.paths[0], plain)
+				converttest.Tool(t, "qpdf", "--qdf", "--object-streams=disable", o.paths[0], plain)
 				content, err := os.ReadFile(plain)
 				if err != nil {
 					t.Fatal(err)
@@ -65,7 +65,7 @@ func TestArchiveLeavesOut(t *testing.T) {
 		for _, name := range []string{"script", "launch"} {
 			t.Run(name+" by "+archiver, func(t *testing.T) {
 				o := run(t, archiving(t, stored{"a.pdf", hostile[name]}), "pdf/a", `{"engine":"`+archiver+`"}`).must(t, "a.pdf")
-				plain := tool(t, "qpdf", "--qdf", "--object-streams=disable", o.paths[0], "-")
+				plain := converttest.Tool(t, "qpdf", "--qdf", "--object-streams=disable", o.paths[0], "-")
 				if strings.Contains(plain, "OpenAction") || strings.Contains(plain, "/Launch") {
 					t.Error("the action is still there")
 				}
@@ -77,7 +77,7 @@ func TestArchiveLeavesOut(t *testing.T) {
 // TestArchivePictures archives a scan in lossless colours, whose pixels must stay what they are.
 func TestArchivePictures(t *testing.T) {
 	o := run(t, archiving(t, stored{"a.pdf", scan(t, "HELLO")}), "pdf/a", `{"engine":"ghostscript"}`).must(t, "a.pdf")
-	if got := tool(t, "pdfimages", "-list", o.paths[0]); !strings.Contains(got, "1600   480") || strings.Contains(got, "jpeg") {
+	if got := converttest.Tool(t, "pdfimages", "-list", o.paths[0]); !strings.Contains(got, "1600   480") || strings.Contains(got, "jpeg") {
 		t.Errorf("got %s, want the picture as it was", got)
 	}
 }

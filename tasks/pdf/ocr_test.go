@@ -127,7 +127,7 @@ func pageOfWords(t *testing.T) []byte {
 	if err := printed.OutputFileAndClose(in); err != nil {
 		t.Fatal(err)
 	}
-	tool(t, "pdftoppm", "-png", "-r", "300", "-singlefile", in, in)
+	converttest.Tool(t, "pdftoppm", "-png", "-r", "300", "-singlefile", in, in)
 	d := fpdf.New("P", "pt", "A4", "")
 	d.AddPage()
 	d.ImageOptions(in+".png", 0, 0, 595.28, 841.89, false, fpdf.ImageOptions{}, 0, "")
@@ -178,13 +178,13 @@ func TestOCRTurnsPages(t *testing.T) {
 	for _, reader := range readers {
 		t.Run(reader, func(t *testing.T) {
 			o := run(t, scanning(t, stored{"a.pdf", content}), "pdf/ocr", `{"auto_orient":true,"engine":"`+reader+`"}`).must(t, "a.pdf")
-			if got := tool(t, "pdfinfo", o.paths[0]); !strings.Contains(got, "Page rot:        0") {
+			if got := converttest.Tool(t, "pdfinfo", o.paths[0]); !strings.Contains(got, "Page rot:        0") {
 				t.Errorf("got %s, want a page that stands", got)
 			}
 			if got := texts(t, o.paths[0])[0]; strings.Count(got, "watery part of the world") != 3 {
 				t.Errorf("got %q, want its words", got)
 			}
-			words := tool(t, "pdftotext", "-bbox", o.paths[0], "-")
+			words := converttest.Tool(t, "pdftotext", "-bbox", o.paths[0], "-")
 			m := regexp.MustCompile(`xMin="([\d.]+)" yMin="([\d.]+)"[^>]*>Call<`).FindStringSubmatch(words)
 			if m == nil {
 				t.Fatalf("got %s, want the first word", words)

@@ -1,7 +1,6 @@
 package pdf_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -94,28 +93,11 @@ func (o outcome) refused(t *testing.T, code engine.Code, words string) {
 	}
 }
 
-// tool runs an independent reader, or skips the test when it is not installed.
-func tool(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		enginetest.Missing(t, name)
-	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", name, err, stderr.String())
-	}
-	return string(out)
-}
-
 // texts are the words of each page, by poppler, after qpdf has found nothing wrong with the file.
 func texts(t *testing.T, path string) []string {
 	t.Helper()
-	tool(t, "qpdf", "--check", path)
-	all := strings.Split(strings.TrimSuffix(tool(t, "pdftotext", "-layout", path, "-"), "\f"), "\f")
+	converttest.Tool(t, "qpdf", "--check", path)
+	all := strings.Split(strings.TrimSuffix(converttest.Tool(t, "pdftotext", "-layout", path, "-"), "\f"), "\f")
 	for i, text := range all {
 		all[i] = strings.TrimSpace(text)
 	}
@@ -189,7 +171,7 @@ func TestExtract(t *testing.T) {
 func rotations(t *testing.T, path string) string {
 	t.Helper()
 	var found []string
-	for line := range strings.Lines(tool(t, "pdfinfo", "-f", "1", "-l", "9", path)) {
+	for line := range strings.Lines(converttest.Tool(t, "pdfinfo", "-f", "1", "-l", "9", path)) {
 		if words := strings.Fields(line); len(words) == 4 && words[2] == "rot:" {
 			found = append(found, words[3])
 		}
@@ -230,7 +212,7 @@ func TestEncrypt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, e pdf.Engine) {
 				o := do(t, e, "pdf/encrypt", c.params, stored{"a.pdf", pdftest.Pages(t, 2)}).must(t, "a.pdf")
-				info := tool(t, "pdfinfo", "-upw", c.password, o.paths[0])
+				info := converttest.Tool(t, "pdfinfo", "-upw", c.password, o.paths[0])
 				if !strings.Contains(info, c.want) || !strings.Contains(info, "Pages:           2") {
 					t.Errorf("got %s, want %s", info, c.want)
 				}

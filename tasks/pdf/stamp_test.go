@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gantry-engine/gantry/engine"
+	"github.com/gantry-engine/gantry/tasks/convert/converttest"
 	"github.com/gantry-engine/gantry/tasks/pdf"
 	"github.com/gantry-engine/gantry/tasks/pdf/pdftest"
 )
@@ -56,7 +57,7 @@ func TestStampPicture(t *testing.T) {
 	if got := texts(t, out); len(got) != 2 {
 		t.Errorf("got %q", got)
 	}
-	if list := tool(t, "pdfimages", "-list", out); !strings.Contains(list, "   2     0 image      30    20") {
+	if list := converttest.Tool(t, "pdfimages", "-list", out); !strings.Contains(list, "   2     0 image      30    20") {
 		t.Errorf("got %s, want the picture on page 2", list)
 	}
 	stamp.Picture = in
